@@ -1,0 +1,34 @@
+/// equipoise: the headless face. Every action of the window is a command here; exit codes: 0 done, 1 failed, 2 wrong
+/// use, 3 cancelled, each with one sentence on standard error.
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+
+#include "app/commands.h"
+#include "engine/error.h"
+#include "engine/run_store.h"
+
+int main(int argc, char** argv) {
+  CLI::App cli{"Equipoise: convert Transformers to hybrid attention, and see whether the linear half is used"};
+  cli.set_version_flag("--version", EQUIPOISE_VERSION);
+  cli.require_subcommand(1);
+  cli.fallthrough();
+  app::Common common;
+  cli.add_option("--store", common.store, "The store (one SQLite file); default: the XDG data folder");
+  cli.add_option("--json", common.json, "Machine-readable results into FILE, or - for standard output");
+  int code = 0;
+  app::add_run_commands(cli, common, code);
+  app::add_model_commands(cli, common, code);
+  try {
+    cli.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return cli.exit(e) == 0 ? 0 : 2;
+  } catch (const app::WrongUse& e) {
+    std::cerr << "equipoise: " << e.what() << '\n';
+    return 2;
+  } catch (const std::exception& e) {
+    std::cerr << "equipoise: " << e.what() << '\n';
+    return 1;
+  }
+  return code;
+}

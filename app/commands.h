@@ -1,0 +1,54 @@
+#pragma once
+/// The commands of `equipoise`, grouped: runs and the store; models and data.
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "engine/event.h"
+#include "engine/recipe.h"
+#include "engine/run_store.h"
+
+namespace app {
+
+struct Common {
+  std::optional<std::filesystem::path> store;
+  std::string json;  ///< empty: no machine-readable output; "-": standard output
+};
+
+struct WrongUse : std::runtime_error { using std::runtime_error::runtime_error; };  ///< exit code 2
+
+/// Each command sets `code` to its exit code.
+void add_run_commands(CLI::App& cli, const Common& common, int& code);
+void add_model_commands(CLI::App& cli, const Common& common, int& code);
+
+/// Ordered, so that keys stay as written. Writes where --json says; nothing without it.
+using Json = nlohmann::ordered_json;
+void write_json(const Common& common, const Json& value);
+Json number(double value);  ///< the value, or "nan", "inf", "-inf"
+std::string percent(double value, double stderr_);  ///< "71.2 ± 1.3": points and 95 % half-width
+
+/// Finds a run by id, name or unique beginning of a name. Throws engine::InputError.
+engine::RunInfo find_run(const engine::RunReader& reader, const std::string& text);
+/// Applies --set key=value. Throws WrongUse with path and nearest key.
+void apply_settings(engine::Recipe& recipe, const std::vector<std::string>& settings);
+
+/// One self-contained HTML file about some runs: verdict, component table, curves as inline SVG, recipes.
+void write_report(const engine::RunReader& reader, const std::vector<engine::RunInfo>& runs, const std::filesystem::path& file);
+
+/// The last stored evaluation: value by component and task.
+struct LastScores {
+  std::int64_t step = 0;
+  std::vector<engine::StoredEvaluation> rows;
+  const engine::StoredEvaluation* find(const std::string& component, const std::string& task) const;
+};
+LastScores last_scores(const engine::RunReader& reader, engine::RunId run);
+/// One sentence: used, ignored, harmful or cannot tell, from the two differences and their 95 % intervals.
+std::string verdict(const LastScores& scores);
+
+}  // namespace app

@@ -1,0 +1,225 @@
+#include <algorithm>
+#include <cinttypes>
+#include <fstream>
+#include <iostream>
+#include <map>
+#include <sstream>
+
+#include "app/commands.h"
+#include "app/paths.h"
+#include "engine/apply.h"
+#include "engine/attention/components.h"
+#include "engine/data/json.h"
+#include "engine/data/tokenizer.h"
+#include "engine/doctor.h"
+#include "engine/error.h"
+#include "engine/pretrain.h"
+#include "engine/verify.h"
+
+namespace app {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<std::string> words(const std::string& text) {
+  return std::get<std::vector<std::string>>(*engine::from_text(text, engine::Value(std::vector<std::string>{})));
+}
+
+struct SubjectOptions {
+  std::string model, run, checkpoint;
+  std::int64_t window = 0;
+};
+
+/// --model: the model with its conversion's start; --run: a run's recipe and one of its checkpoints.
+engine::Subject subject(const Common& common, const SubjectOptions& o) {
+  if (o.model.empty() == o.run.empty()) throw WrongUse("name either --model or --run");
+  engine::Subject s;
+  if (!o.model.empty()) {
+    s.recipe.model = o.model;
+  } else {
+    const engine::RunReader reader(default_paths(common.store).store);
+    const auto run = find_run(reader, o.run);
+    s.recipe = engine::parse_recipe(run.recipe).recipe;
+    const auto all = reader.checkpoints(run.id);
+    for (const auto& c : all)
+      if (fs::exists(c.path) && (o.checkpoint.empty() || o.checkpoint == c.kind || o.checkpoint == std::to_string(c.step)))
+        s.checkpoint = c.path;
+    if (!s.checkpoint)
+      throw engine::InputError("run " + run.name + " has no " + (o.checkpoint.empty() ? "checkpoint" : "checkpoint \"" + o.checkpoint + "\"") + " that is still there");
+  }
+  if (o.window > 0) s.recipe.attention.window = s.recipe.evaluation.window = o.window;
+  return s;
+}
+
+Json scores_json(const engine::Evaluated& e) {
+  Json rows = Json::array();
+  for (const auto& s : e.scores)
+    rows.push_back({{"component", s.component}, {"task", s.task}, {"metric", s.metric}, {"value", number(s.value)},
+                    {"stderr", number(s.stderr_)}, {"n", s.n}});
+  return rows;
+}
+
+struct EvaluateOptions {
+  SubjectOptions subject;
+  std::string tasks, components = "teacher,hybrid,swa,linear,none", data, split, samples, text;
+  std::int64_t shots = 0, limit = 0;
+};
+
+void evaluate(const Common& common, const EvaluateOptions& o) {
+  engine::Subject s = subject(common, o.subject);
+  auto& e = s.recipe.evaluation;
+  e.tasks = words(o.tasks);
+  e.components = words(o.components);
+  e.data = o.data;
+  e.split = o.split;
+  e.shots = o.shots;
+  e.limit = o.limit;
+  if (!o.text.empty()) {
+    s.recipe.data.path = o.text;
+    s.recipe.data.validation_share = 0.5;
+  }
+  for (const auto& c : e.components) engine::component_from(c);
+  const engine::Evaluated result =
+      engine::evaluate_subject(s, o.samples.empty() ? std::nullopt : std::optional<fs::path>(o.samples));
+  write_json(common, {{"window", result.window}, {"seconds", result.seconds}, {"scores", scores_json(result)}});
+  if (common.json == "-") return;
+  for (const auto& row : result.scores)
+    std::printf("%-16s %-20s %-10s %s  (n %lld)\n", row.component.c_str(), row.task.c_str(), row.metric.c_str(),
+                row.metric == "perplexity" ? engine::to_text(engine::Value(row.value)).c_str() : percent(row.value, row.stderr_).c_str(),
+                static_cast<long long>(row.n));
+}
+
+std::vector<std::int64_t> read_ids(const std::string& text) {
+  std::string list = text;
+  if (fs::is_regular_file(text)) {
+    std::ifstream in(text);
+    std::stringstream all;
+    all << in.rdbuf();
+    list = all.str();
+    for (char& c : list)
+      if (c == '\n' || c == ' ' || c == '[' || c == ']') c = c == '\n' || c == ' ' ? ',' : ' ';
+    while (list.find(",,") != std::string::npos) list.replace(list.find(",,"), 2, ",");
+    while (!list.empty() && (list.back() == ',' || list.back() == ' ')) list.pop_back();
+  }
+  const auto ids = engine::from_text(list, engine::Value(std::vector<std::int64_t>{}));
+  if (!ids || std::get<std::vector<std::int64_t>>(*ids).empty())
+    throw WrongUse("--ids: expected whole numbers separated by commas, or a file of them");
+  return std::get<std::vector<std::int64_t>>(*ids);
+}
+
+void tokenize(const std::string& path, bool special) {
+  const auto tokenizer = engine::Tokenizer::load(path);
+  std::string line;
+  for (std::int64_t n = 1; std::getline(std::cin, line); ++n) {
+    if (line.empty()) continue;
+    const auto document = engine::parse_json_document(line, "standard input, line " + std::to_string(n));
+    std::cout << Json(tokenizer.encode(document.view().as_string(), special)).dump() << '\n';
+  }
+}
+
+void verify(const Common& common, const std::string& folder, int& code) {
+  const auto rows = engine::verify(folder);
+  struct Worst { double error = 0, tolerance = 0; std::string where; std::int64_t count = 0, failed = 0; };
+  std::map<std::string, Worst> groups;
+  Json list = Json::array();
+  for (const auto& r : rows) {
+    Worst& w = groups[r.backend + ", " + r.dtype + (r.file.ends_with(".safetensors") ? ", attention" : ", models")];
+    ++w.count;
+    w.failed += !r.passed();
+    w.tolerance = r.tolerance;
+    if (!(r.error <= w.error)) w.error = r.error, w.where = r.file + " " + r.tensor;
+    list.push_back({{"file", r.file}, {"backend", r.backend}, {"dtype", r.dtype}, {"tensor", r.tensor},
+                    {"error", number(r.error)}, {"tolerance", r.tolerance}, {"passed", r.passed()}});
+    if (!r.passed()) code = 1;
+  }
+  write_json(common, {{"passed", code == 0}, {"rows", list}});
+  if (common.json == "-") return;
+  for (const auto& [name, w] : groups)
+    std::printf("%s %-36s worst %.2e of %.0e  (%s; %" PRId64 " tensors, %" PRId64 " failed)\n", w.failed ? "FAIL" : "pass", name.c_str(),
+                w.error, w.tolerance, w.where.c_str(), w.count, w.failed);
+}
+
+}  // namespace
+
+void add_model_commands(CLI::App& cli, const Common& common, int& code) {
+  static EvaluateOptions e;
+  static SubjectOptions s;
+  static std::string model, ids, out, component = "teacher", tokenizer, folder, prompt;
+  static std::int64_t window = 0, max_tokens = 64;
+  static bool no_special = false;
+  static engine::PretrainOptions p;
+
+  auto add_subject = [](CLI::App* c, SubjectOptions& o) {
+    c->add_option("--model", o.model, "builtin:tiny or a Hugging Face folder");
+    c->add_option("--run", o.run, "A run's id or name");
+    c->add_option("--checkpoint", o.checkpoint, "Of the run: a step, best or stage-end; default: the newest");
+    c->add_option("--window", o.window, "Window in tokens, the query itself included; default: the recipe's");
+  };
+  auto* evaluate_command = cli.add_subcommand("evaluate", "Score components on tasks");
+  add_subject(evaluate_command, e.subject);
+  evaluate_command->add_option("--tasks", e.tasks, "Task names separated by commas; builtin:all, piqa, …, perplexity")->required();
+  evaluate_command->add_option("--components", e.components, "Component names separated by commas")->capture_default_str();
+  evaluate_command->add_option("--data", e.data, "Folder that holds <dataset>/[<config>.]<split>.jsonl");
+  evaluate_command->add_option("--text", e.text, "For perplexity: a file or folder of text; half of its documents are scored");
+  evaluate_command->add_option("--split", e.split, "Default: the split the LM Evaluation Harness uses");
+  evaluate_command->add_option("--shots", e.shots, "Solved examples before each question")->capture_default_str();
+  evaluate_command->add_option("--limit", e.limit, "First examples of each task; 0: all")->capture_default_str();
+  evaluate_command->add_option("--samples", e.samples, "One JSON object a line, example by example");
+  evaluate_command->callback([&] { evaluate(common, e); });
+
+  auto* logits = cli.add_subcommand("logits", "Write logits and attention outputs of one sequence as safetensors");
+  logits->add_option("--model", model, "builtin:tiny or a Hugging Face folder")->required();
+  logits->add_option("--ids", ids, "Token ids separated by commas, or a file of them")->required();
+  logits->add_option("--out", out, "The safetensors file to write")->required();
+  logits->add_option("--component", component, "What each attention returns")->capture_default_str();
+  logits->add_option("--window", window, "Window in tokens; 0: 64")->capture_default_str();
+  logits->callback([] { engine::write_logits(model, read_ids(ids), component, window, out); });
+
+  auto* tokenize_command = cli.add_subcommand("tokenize", "Lines of JSON strings on standard input to JSON arrays of ids");
+  tokenize_command->add_option("--tokenizer", tokenizer, "tokenizer.json or the folder that holds it")->required();
+  tokenize_command->add_flag("--no-special", no_special, "Without the tokens that the tokenizer adds (BOS, …)");
+  tokenize_command->callback([] { tokenize(tokenizer, !no_special); });
+
+  auto* verify_command = cli.add_subcommand("verify", "Recompute reference vectors; exit code 1 beyond tolerance");
+  verify_command->add_option("folder", folder, "Folder of attention cases and models with expected values")->required();
+  verify_command->callback([&] { verify(common, folder, code); });
+
+  auto* generate_command = cli.add_subcommand("generate", "Continue a prompt, greedily, in one component");
+  add_subject(generate_command, s);
+  generate_command->add_option("--prompt", prompt, "The text to continue")->required();
+  generate_command->add_option("--component", component, "What each attention returns")->capture_default_str();
+  generate_command->add_option("--max-tokens", max_tokens, "At most so many new tokens")->capture_default_str();
+  generate_command->callback([&] {
+    const std::string text = engine::generate(subject(common, s), prompt, component, max_tokens, [&](const std::string& piece) {
+      if (common.json != "-") std::cout << piece << std::flush;
+    });
+    if (common.json != "-") std::cout << '\n';
+    write_json(common, {{"prompt", prompt}, {"component", component}, {"text", text}});
+  });
+
+  auto* pretrain = cli.add_subcommand("pretrain", "Make builtin:tiny, the embedded base model, from its seed");
+  pretrain->add_option("--to", p.folder, "Folder for config.json, model.safetensors, tokenizer.json")->required();
+  pretrain->add_option("--seed", p.seed, "Decides weights, text and order")->capture_default_str();
+  pretrain->add_option("--scale", p.scale, "Share of the full number of steps, for trials")->capture_default_str();
+  pretrain->callback([&] {
+    const auto rows = engine::pretrain(p, [](const std::string& line) { std::cerr << line << '\n'; });
+    Json list = Json::array();
+    for (const auto& r : rows) list.push_back({{"task", r.task}, {"acc", r.value}, {"n", r.n}});
+    write_json(common, {{"folder", p.folder.string()}, {"tasks", list}});
+  });
+
+  auto* doctor = cli.add_subcommand("doctor", "Versions, devices, the store's integrity, what is missing and how to get it");
+  doctor->callback([&] {
+    const auto rows = engine::doctor(default_paths(common.store).store);
+    Json list = Json::array();
+    for (const auto& r : rows) {
+      list.push_back({{"what", r.what}, {"found", r.found}, {"ok", r.ok}, {"advice", r.advice}});
+      if (common.json != "-")
+        std::printf("%s  %-18s %s%s\n", r.ok ? "ok" : "--", r.what.c_str(), r.found.c_str(), r.advice.empty() ? "" : ("\n        " + r.advice).c_str());
+      if (!r.ok && r.required) code = 1;
+    }
+    write_json(common, list);
+  });
+}
+
+}  // namespace app

@@ -1,0 +1,312 @@
+#include <csignal>
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <ctime>
+#include <fstream>
+#include <iostream>
+
+#include "app/commands.h"
+#include "app/paths.h"
+#include "engine/error.h"
+#include "engine/execute.h"
+#include "engine/log.h"
+#include "engine/session.h"
+
+namespace app {
+namespace {
+
+using namespace std::chrono_literals;
+
+std::atomic<int> g_signal{0};  // a signal handler may set nothing else
+
+/// Prints what a run says on standard error, one line that renews itself where it is a terminal.
+class Narrator {
+ public:
+  void tell(const engine::Event& event) {
+    std::visit([this](const auto& body) { on(body); }, event.body);
+  }
+
+ private:
+  void line(const std::string& text) {
+    std::cerr << (renew_ ? "\r\033[K" : "") << text << '\n';
+    renew_ = false;
+  }
+  void on(const engine::RunQueued&) {}
+  void on(const engine::RunStarted& e) { line("device " + e.device + ", " + e.dtype); }
+  void on(const engine::StageStarted& e) {
+    line("stage " + std::to_string(e.stage + 1) + "/" + std::to_string(e.stages) + ": " + e.title + ", " + std::to_string(e.steps) + " steps");
+  }
+  void on(const engine::Points& e) {
+    for (const auto& [name, value] : e.values)
+      if (name == "train/loss") loss_ = value;
+  }
+  void on(const engine::Progress& e) {
+    if (e.phase != "train") return;
+    char text[160];
+    std::snprintf(text, sizeof text, "step %lld/%lld  loss %.4f  %.0f tokens/s  %.0f s left", static_cast<long long>(e.total_step),
+                  static_cast<long long>(e.total_steps), loss_, e.tokens_per_s, e.eta_run_s);
+    if (isatty(2)) {
+      std::cerr << "\r\033[K" << text << std::flush;
+      renew_ = true;
+    } else if (e.total_step % 50 == 0) {
+      line(text);
+    }
+  }
+  void on(const engine::Evaluated& e) {
+    std::string text = "step " + std::to_string(e.step) + ":";
+    for (const auto& s : e.scores)
+      if (s.task == "all") text += "  " + s.component + " " + percent(s.value, s.stderr_);
+      else if (s.metric == "perplexity") text += "  " + s.component + " ppl " + engine::to_text(engine::Value(std::round(s.value * 1000) / 1000));
+    line(text);
+  }
+  void on(const engine::CheckpointSaved&) {}
+  void on(const engine::LogLine& e) { line(e.text); }
+  void on(const engine::RunEnded& e) { line(std::string(engine::to_string(e.state)) + ": " + e.message); }
+
+  double loss_ = 0;
+  bool renew_ = false;
+};
+
+void on_signal(int number) { g_signal = number; }
+
+/// Waits for one run; SIGINT and SIGTERM ask it to stop behind its current step. Returns the exit code.
+int follow(engine::Session& session, engine::RunId run) {
+  std::signal(SIGINT, on_signal);
+  std::signal(SIGTERM, on_signal);
+  Narrator narrator;
+  bool asked = false;
+  while (true) {
+    session.wait(200ms);
+    if (g_signal && !asked) {
+      std::cerr << "\nstopping behind this step; the checkpoint is kept\n";
+      session.cancel(run);
+      asked = true;
+    }
+    for (const auto& event : session.drain()) {
+      if (event.run != run) continue;
+      narrator.tell(event);
+      if (const auto* ended = std::get_if<engine::RunEnded>(&event.body))
+        return ended->state == engine::RunState::done ? 0 : ended->state == engine::RunState::cancelled ? 3 : 1;
+    }
+  }
+}
+
+Json series_json(const std::map<std::string, std::vector<engine::SeriesPoint>>& series) {
+  Json all = Json::object();
+  for (const auto& [name, points] : series) {
+    Json list = Json::array();
+    for (const auto& p : points) list.push_back({p.step, number(p.value)});
+    all[name] = std::move(list);
+  }
+  return all;
+}
+
+Json run_json(const engine::RunReader& reader, const engine::RunInfo& run) {
+  Json evaluations = Json::array(), checkpoints = Json::array();
+  for (const auto& e : reader.evaluations(run.id))
+    evaluations.push_back({{"step", e.step}, {"component", e.component}, {"task", e.task}, {"metric", e.metric},
+                           {"value", number(e.value)}, {"stderr", number(e.stderr_)}, {"n", e.n}});
+  for (const auto& c : reader.checkpoints(run.id))
+    checkpoints.push_back({{"step", c.step}, {"stage", c.stage}, {"kind", c.kind}, {"path", c.path}, {"bytes", c.bytes}});
+  return {{"id", run.id}, {"name", run.name}, {"state", engine::to_string(run.state)}, {"message", run.message},
+          {"recipe", run.recipe}, {"hash", run.hash}, {"seed", run.seed}, {"device", run.device}, {"dtype", run.dtype},
+          {"host", run.host}, {"version", run.version}, {"tags", run.tags}, {"notes", run.notes}, {"seconds", run.seconds},
+          {"attempt", run.attempt}, {"series", series_json(reader.series(run.id))}, {"evaluations", evaluations},
+          {"checkpoints", checkpoints}};
+}
+
+std::string local_time(std::int64_t ms) {
+  if (ms == 0) return "–";
+  const std::time_t t = ms / 1000;
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%d %H:%M", std::localtime(&t));
+  return text;
+}
+
+void list_runs(const Common& common) {
+  const engine::RunReader reader(default_paths(common.store).store);
+  Json list = Json::array();
+  for (const auto& run : reader.runs()) {
+    list.push_back({{"id", run.id}, {"name", run.name}, {"state", engine::to_string(run.state)},
+                    {"started", run.started_ms}, {"steps", run.steps}, {"seed", run.seed}, {"tags", run.tags}});
+    if (common.json != "-")
+      std::printf("%5lld  %-28s %-12s %s  %lld/%lld steps  %.0f s  %s\n", static_cast<long long>(run.id), run.name.c_str(),
+                  engine::to_string(run.state), local_time(run.started_ms).c_str(), static_cast<long long>(run.steps),
+                  static_cast<long long>(run.total_steps), run.seconds, run.message.c_str());
+  }
+  write_json(common, list);
+}
+
+void show_run(const Common& common, const std::string& text) {
+  const engine::RunReader reader(default_paths(common.store).store);
+  const auto run = find_run(reader, text);
+  write_json(common, common.json.empty() ? Json() : run_json(reader, run));
+  if (common.json == "-") return;
+  const LastScores last = last_scores(reader, run.id);
+  std::printf("%s (run %lld): %s, %s\n%s\n", run.name.c_str(), static_cast<long long>(run.id), engine::to_string(run.state),
+              run.message.c_str(), verdict(last).c_str());
+  std::printf("seed %lld, recipe %s, %s %s, %.0f s, version %s\n\nstep %lld\n", static_cast<long long>(run.seed), run.hash.c_str(),
+              run.device.c_str(), run.dtype.c_str(), run.seconds, run.version.c_str(), static_cast<long long>(last.step));
+  for (const auto& row : last.rows)
+    std::printf("  %-16s %-20s %-10s %s  (n %lld)\n", row.component.c_str(), row.task.c_str(), row.metric.c_str(),
+                row.metric == "perplexity" ? engine::to_text(engine::Value(row.value)).c_str() : percent(row.value, row.stderr_).c_str(),
+                static_cast<long long>(row.n));
+}
+
+constexpr const char* k_table_columns[] = {"teacher", "hybrid", "swa", "linear", "none", "delta_h_swa", "delta_la_na"};
+
+void compare_runs(const Common& common, const std::vector<std::string>& names, const std::string& task) {
+  const engine::RunReader reader(default_paths(common.store).store);
+  Json table = Json::array();
+  std::vector<engine::Recipe> recipes;
+  std::string text = "| run | seed |";
+  for (const char* c : k_table_columns) text += std::string(" ") + c + " |";
+  text += " seconds |\n|---|---|---|---|---|---|---|---|---|---|\n";
+  for (const auto& name : names) {
+    const auto run = find_run(reader, name);
+    recipes.push_back(engine::parse_recipe(run.recipe).recipe);
+    const LastScores last = last_scores(reader, run.id);
+    Json row = {{"id", run.id}, {"name", run.name}, {"seed", run.seed}, {"seconds", run.seconds}, {"verdict", verdict(last)},
+                {"scores", Json::object()}};
+    text += "| " + run.name + " | " + std::to_string(run.seed) + " |";
+    for (const auto& e : last.rows)
+      if (e.task == task) row["scores"][e.component] = {{"value", number(e.value)}, {"stderr", number(e.stderr_)}, {"n", e.n}};
+    for (const char* c : k_table_columns) {
+      const auto* e = last.find(c, task);
+      text += e ? " " + percent(e->value, e->stderr_) + " |" : " – |";
+    }
+    char seconds[24];
+    std::snprintf(seconds, sizeof seconds, " %.0f |\n", run.seconds);
+    text += seconds;
+    table.push_back(row);
+  }
+  Json differing = Json::array();
+  std::string difference_text;
+  for (const auto& d : engine::differences(recipes)) {
+    Json values = Json::array();
+    difference_text += d.path + ":";
+    for (const auto& v : d.values) {
+      values.push_back(v ? Json(*v) : Json(nullptr));
+      difference_text += " " + (!v ? "(absent)" : v->empty() ? "(empty)" : *v) + " |";
+    }
+    difference_text.back() = '\n';
+    differing.push_back({{"path", d.path}, {"values", values}});
+  }
+  write_json(common, {{"task", task}, {"runs", table}, {"differences", differing}});
+  if (common.json != "-") std::cout << text << "\nWhat differs:\n" << difference_text;
+}
+
+struct RunOptions {
+  std::string recipe, name, run;
+  std::vector<std::string> settings;
+  std::optional<std::int64_t> seed;
+};
+
+int run_recipe(const Common& common, const RunOptions& o) {
+  engine::ParsedRecipe parsed;
+  const auto& presets = engine::presets();
+  const auto preset = std::find_if(presets.begin(), presets.end(), [&](const auto& p) { return p.name == o.recipe; });
+  if (preset != presets.end() && !std::filesystem::exists(o.recipe)) parsed.recipe = preset->recipe;
+  else parsed = engine::load_recipe(o.recipe);
+  std::string problems;
+  for (const auto& p : parsed.problems) problems += (problems.empty() ? "" : "\n") + (p.path.empty() ? "" : p.path + ": ") + p.message;
+  if (!problems.empty()) throw WrongUse(problems);
+  apply_settings(parsed.recipe, o.settings);
+  if (o.seed) parsed.recipe.seed = *o.seed;
+  if (!o.name.empty()) parsed.recipe.name = o.name;
+  for (const auto& p : engine::check(parsed.recipe))
+    if (!p.warning) throw WrongUse((p.path.empty() ? "" : p.path + ": ") + p.message);
+    else std::cerr << "note: " << p.path << ": " << p.message << '\n';
+  const engine::Paths paths = default_paths(common.store);
+  engine::open_log(paths.log);
+  engine::Session session(paths, engine::execute);
+  const engine::RunId run = session.submit(parsed.recipe);
+  const int code = follow(session, run);
+  if (!common.json.empty()) write_json(common, run_json(engine::RunReader(paths.store), *engine::RunReader(paths.store).run(run)));
+  std::cout << run << '\n';
+  return code;
+}
+
+int resume_run(const Common& common, const std::string& text) {
+  const engine::Paths paths = default_paths(common.store);
+  engine::open_log(paths.log);
+  engine::Session session(paths, engine::execute);
+  const auto run = find_run(engine::RunReader(paths.store), text);
+  session.resume(run.id);
+  const int code = follow(session, run.id);
+  std::cout << run.id << '\n';
+  return code;
+}
+
+/// Changes that need the store's writer, without running anything.
+template <class Change>
+void change_store(const Common& common, Change change) {
+  const engine::Paths paths = default_paths(common.store);
+  engine::Session session(paths, engine::execute);
+  change(session, engine::RunReader(paths.store));
+}
+
+}  // namespace
+
+void add_run_commands(CLI::App& cli, const Common& common, int& code) {
+  static RunOptions o;
+  static std::vector<std::string> names;
+  static std::string task = "all", tags, notes, to;
+  auto* run = cli.add_subcommand("run", "Run a recipe; the last line of standard output is the run's id");
+  run->add_option("recipe", o.recipe, "A recipe file (YAML), or a preset: ssd, lolcats, lolcats-matched, hedgecats, inference-hybrid")->required();
+  run->add_option("--set", o.settings, "key=value: overrides one field (repeatable)")->take_all();
+  run->add_option("--seed", o.seed, "The run's seed");
+  run->add_option("--name", o.name, "The run's name in lists");
+  run->callback([&] { code = run_recipe(common, o); });
+
+  auto* resume = cli.add_subcommand("resume", "Go on with an interrupted, failed or cancelled run from its last checkpoint");
+  resume->add_option("run", o.run, "Id or name")->required();
+  resume->callback([&] { code = resume_run(common, o.run); });
+
+  cli.add_subcommand("runs", "List the store's runs")->callback([&] { list_runs(common); });
+
+  auto* show = cli.add_subcommand("show", "One run: verdict, last scores; with --json every stored point");
+  show->add_option("run", o.run, "Id or name")->required();
+  show->callback([&] { show_run(common, o.run); });
+
+  auto* compare = cli.add_subcommand("compare", "Component ablations of several runs side by side, and what differs");
+  compare->add_option("runs", names, "Ids or names")->required();
+  compare->add_option("--task", task, "all, local, far or a task's name")->capture_default_str();
+  compare->callback([&] { compare_runs(common, names, task); });
+
+  auto* remove = cli.add_subcommand("delete", "Delete runs and their checkpoints");
+  remove->add_option("runs", names, "Ids or names")->required();
+  remove->callback([&] {
+    change_store(common, [&](engine::Session& session, const engine::RunReader& reader) {
+      std::vector<engine::RunId> ids;  // all are found before any goes
+      for (const auto& name : names) ids.push_back(find_run(reader, name).id);
+      for (auto id : ids) session.remove(id);
+    });
+  });
+
+  auto* tag = cli.add_subcommand("tag", "Set a run's name, tags and notes");
+  tag->add_option("run", o.run, "Id or name")->required();
+  tag->add_option("--name", o.name, "New name");
+  tag->add_option("--tags", tags, "Words separated by commas");
+  tag->add_option("--notes", notes, "Free text");
+  tag->callback([&, tag] {
+    change_store(common, [&](engine::Session& session, const engine::RunReader& reader) {
+      const auto info = find_run(reader, o.run);
+      session.annotate(info.id, o.name.empty() ? info.name : o.name, tag->count("--tags") ? tags : info.tags,
+                       tag->count("--notes") ? notes : info.notes);
+    });
+  });
+
+  auto* report = cli.add_subcommand("report", "One self-contained HTML file about some runs");
+  report->add_option("runs", names, "Ids or names")->required();
+  report->add_option("--to", to, "The file to write")->required();
+  report->callback([&] {
+    const engine::RunReader reader(default_paths(common.store).store);
+    std::vector<engine::RunInfo> infos;
+    for (const auto& name : names) infos.push_back(find_run(reader, name));
+    write_report(reader, infos, to);
+  });
+}
+
+}  // namespace app

@@ -1,0 +1,84 @@
+#include <cmath>
+#include <fstream>
+#include <iostream>
+
+#include "app/commands.h"
+#include "engine/error.h"
+
+namespace app {
+
+void write_json(const Common& common, const Json& value) {
+  if (common.json.empty()) return;
+  if (common.json == "-") {
+    std::cout << value.dump(1) << '\n';
+    return;
+  }
+  std::ofstream out(common.json, std::ios::binary);
+  out << value.dump(1) << '\n';
+  if (!out.flush()) throw engine::InputError(common.json + ": cannot be written");
+}
+
+Json number(double value) {
+  if (std::isnan(value)) return "nan";
+  if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
+  return value;
+}
+
+std::string percent(double value, double stderr_) {
+  char text[48];
+  std::snprintf(text, sizeof text, "%.1f ± %.1f", 100 * value, 196 * stderr_);
+  return text;
+}
+
+engine::RunInfo find_run(const engine::RunReader& reader, const std::string& text) {
+  if (auto run = reader.find(text)) return *run;
+  throw engine::InputError("no run \"" + text + "\" in this store; `equipoise runs` lists them");
+}
+
+void apply_settings(engine::Recipe& recipe, const std::vector<std::string>& settings) {
+  for (const auto& setting : settings) {
+    const auto equals = setting.find('=');
+    if (equals == std::string::npos) throw WrongUse("--set " + setting + ": expected key=value");
+    if (const auto problem = engine::set_field(recipe, setting.substr(0, equals), setting.substr(equals + 1)))
+      throw WrongUse("--set " + problem->path + ": " + problem->message);
+  }
+}
+
+const engine::StoredEvaluation* LastScores::find(const std::string& component, const std::string& task) const {
+  const engine::StoredEvaluation* found = nullptr;
+  for (const auto& row : rows)
+    if (row.component == component && row.task == task && (!found || row.metric == "acc")) found = &row;
+  return found;
+}
+
+LastScores last_scores(const engine::RunReader& reader, engine::RunId run) {
+  LastScores last;
+  for (auto& row : reader.evaluations(run)) {
+    if (row.step != last.step) last.rows.clear();
+    last.step = row.step;
+    last.rows.push_back(row);
+  }
+  return last;
+}
+
+std::string verdict(const LastScores& scores) {
+  const auto* hybrid = scores.find("delta_h_swa", "all");
+  const auto* linear = scores.find("delta_la_na", "all");
+  if (!hybrid && !linear) return "Cannot tell: the components hybrid, swa, linear and none were not measured.";
+  auto sign = [](const engine::StoredEvaluation* e) {
+    if (!e) return 0;
+    return e->value > 1.96 * e->stderr_ ? 1 : e->value < -1.96 * e->stderr_ ? -1 : 0;
+  };
+  std::string numbers;
+  if (hybrid) numbers += "Δ_H−SWA " + percent(hybrid->value, hybrid->stderr_);
+  if (linear) numbers += (numbers.empty() ? "" : ", ") + ("Δ_LA−NA " + percent(linear->value, linear->stderr_));
+  const int h = sign(hybrid), l = sign(linear);
+  std::string word = "Linear attention is ignored: neither difference is apart from 0";
+  if (h < 0) word = "Linear attention is harmful: the hybrid is worse than its window alone";
+  else if (h > 0 && l > 0) word = "Linear attention is used, and stands alone";
+  else if (h > 0) word = "Linear attention is used, but does not stand alone";
+  else if (l > 0) word = "Linear attention stands alone, but adds nothing to the window";
+  return word + " (" + numbers + " points).";
+}
+
+}  // namespace app

@@ -1,0 +1,90 @@
+/// equipoise-gui: the session, the window, nothing else.
+
+#include <QApplication>
+#include <QCommandLineParser>
+#include <QMessageBox>
+#include <QSettings>
+#include <QTimer>
+#include <cstdio>
+#include <memory>
+#include <optional>
+
+#include "app/paths.h"
+#include "engine/execute.h"
+#include "engine/log.h"
+#include "engine/session.h"
+#include "ui/engine_bridge.h"
+#include "ui/main_window.h"
+#include "ui/pages/compose_page.h"
+
+namespace {
+
+struct Options {
+  std::optional<std::filesystem::path> store;
+  QString recipe, theme, screenshots;
+  bool run_example = false;
+};
+
+Options read_options(const QApplication& app) {
+  QCommandLineParser parser;
+  parser.setApplicationDescription("Converts pretrained Transformers to hybrid attention and shows whether the linear half is used.");
+  parser.addHelpOption();
+  parser.addVersionOption();
+  parser.addOptions({{"store", "The store to open: one SQLite file.", "file"},
+                     {"recipe", "Open this recipe in Compose.", "file"},
+                     {"run-example", "Open the SSD example and start it."},
+                     {"theme", "light or dark.", "name"},
+                     {"screenshot-dir", "Save every page as PNG, light and dark, and end.", "folder"}});
+  parser.addPositionalArgument("recipe", "A recipe to open.", "[recipe]");
+  parser.process(app);
+  Options o;
+  if (parser.isSet("store")) o.store = parser.value("store").toStdString();
+  o.recipe = parser.isSet("recipe") ? parser.value("recipe") : parser.positionalArguments().value(0);
+  o.theme = parser.value("theme");
+  o.screenshots = parser.value("screenshot-dir");
+  o.run_example = parser.isSet("run-example");
+  return o;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  QApplication app(argc, argv);
+  QApplication::setApplicationName("equipoise");
+  QApplication::setOrganizationName("equipoise");
+  QApplication::setApplicationDisplayName("");
+  QApplication::setApplicationVersion(EQUIPOISE_VERSION);
+  const Options options = read_options(app);
+
+  std::unique_ptr<ui::EngineBridge> bridge;
+  try {
+    const engine::Paths paths = app::default_paths(options.store);
+    engine::open_log(paths.log);
+    try {
+      bridge = std::make_unique<ui::EngineBridge>(std::make_unique<engine::Session>(paths, engine::execute), paths.store);
+    } catch (const engine::StoreBusy& busy) {
+      bridge = std::make_unique<ui::EngineBridge>(nullptr, paths.store, QString::fromUtf8(busy.what()));
+    }
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "equipoise-gui: %s\n", error.what());
+    QMessageBox::critical(nullptr, "Equipoise", QString::fromUtf8(error.what()));
+    return 1;
+  }
+
+  ui::MainWindow window(std::move(bridge), std::make_unique<QSettings>());
+  if (!options.theme.isEmpty()) window.setScheme(options.theme == "dark" ? ui::Scheme::dark : ui::Scheme::light);
+  if (!options.recipe.isEmpty()) window.openPath(options.recipe);
+  window.show();
+  if (options.run_example) {
+    QTimer::singleShot(0, &window, [&window] {
+      window.composePage()->choosePreset("ssd");
+      window.composePage()->submit();
+    });
+  }
+  if (!options.screenshots.isEmpty()) {
+    QTimer::singleShot(1000, &window, [&window, &app, folder = options.screenshots] {
+      app.exit(window.saveScreenshots(folder) ? 0 : 1);
+    });
+  }
+  return QApplication::exec();
+}

@@ -1,0 +1,110 @@
+#include "engine/convert/transfer.h"
+
+#include <cmath>
+#include <limits>
+
+#include "engine/error.h"
+#include "engine/torch_api.h"
+
+namespace engine {
+namespace {
+
+constexpr std::int64_t k_query_tile = 256;
+
+/// Cross-entropy of the rows of a tile of queries, summed over valid rows and heads.
+Tensor tile_cross_entropy(const Tensor& q, const Tensor& k, const Tensor& fq, const Tensor& fk, const Tensor& valid,
+                          std::int64_t first, std::int64_t teacher_window) {
+  const std::int64_t rows = q.size(2), keys = first + rows;  // later keys are masked for every row of the tile
+  const auto integers = torch::TensorOptions().dtype(torch::kInt64).device(q.device());
+  const Tensor age = (torch::arange(rows, integers) + first).unsqueeze(1) - torch::arange(keys, integers).unsqueeze(0);
+  const Tensor past = age >= 0;
+  Tensor weights;
+  {
+    torch::NoGradGuard off;
+    const Tensor seen = teacher_window > 0 ? past.logical_and(age < teacher_window) : past;
+    weights = (q.matmul(k.narrow(2, 0, keys).transpose(-1, -2)) / std::sqrt(static_cast<double>(q.size(3))))
+                  .masked_fill(seen.logical_not(), -std::numeric_limits<double>::infinity())
+                  .softmax(-1);
+  }
+  const Tensor linear = fq.matmul(fk.narrow(2, 0, keys).transpose(-1, -2)).masked_fill(past.logical_not(), 0.0);
+  const Tensor normal = linear / linear.sum(-1, true).clamp_min(1e-20);
+  const Tensor row_loss = -(weights * normal.clamp_min(1e-12).log()).sum(-1);  // [B,H,rows]
+  return (row_loss * valid.narrow(1, first, rows).unsqueeze(1)).sum();
+}
+
+Tensor weights_loss(const Tensor& q, const Tensor& k, const Tensor& valid, const AttentionCall& call, double share) {
+  const bool train = share > 0;
+  const double count = valid.sum().item<double>() * static_cast<double>(q.size(1));
+  torch::AutoGradMode grad(train);
+  const Tensor fq = (*call.query_map)(q), fk = (*call.key_map)(k);
+  // Each tile's graph ends at these copies and is freed at once; the maps' own graph is walked once at the end.
+  const Tensor fq_leaf = fq.detach().requires_grad_(train), fk_leaf = fk.detach().requires_grad_(train);
+  Tensor total = torch::zeros({}, q.options());
+  for (std::int64_t first = 0; first < q.size(2); first += k_query_tile) {
+    const std::int64_t rows = std::min(k_query_tile, q.size(2) - first);
+    const Tensor sum = tile_cross_entropy(q.narrow(2, first, rows), k, fq_leaf.narrow(2, first, rows), fk_leaf, valid,
+                                          first, call.teacher_window);
+    if (train) (sum * (share / count)).backward();
+    total = total + sum.detach();
+  }
+  if (train) torch::autograd::backward({fq, fk}, {fq_leaf.grad(), fk_leaf.grad()});
+  return total / count;
+}
+
+Tensor outputs_loss(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& valid, const AttentionCall& call,
+                    TransferObjective objective, double scale, double share) {
+  AttentionCall teacher = call, student = call;
+  teacher.component = Component::teacher;
+  student.component = objective == TransferObjective::hybrid_outputs ? Component::hybrid : Component::linear;
+  Tensor target;
+  {
+    torch::NoGradGuard off;
+    target = hybrid_attention(q, k, v, teacher);
+  }
+  torch::AutoGradMode grad(share > 0);
+  const Tensor error = (hybrid_attention(q, k, v, student) - target).to(torch::kFloat32).square().mean(-1);  // [B,H,T]
+  const Tensor loss = scale * (error * valid.unsqueeze(1)).sum() / (valid.sum() * q.size(1));
+  if (share > 0 && loss.requires_grad()) (loss * share).backward();
+  return loss.detach();
+}
+
+}  // namespace
+
+TransferObjective objective_from(const std::string& name) {
+  if (name == "attention-weights") return TransferObjective::attention_weights;
+  if (name == "attention-outputs") return TransferObjective::attention_outputs;
+  if (name == "hybrid-outputs") return TransferObjective::hybrid_outputs;
+  throw InputError("unknown objective \"" + name + "\"; expected attention-weights, attention-outputs or hybrid-outputs");
+}
+
+Tensor transfer_layer_loss(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& valid,
+                           const AttentionCall& call, TransferObjective objective, double scale, double share) {
+  if (objective != TransferObjective::attention_weights) return outputs_loss(q, k, v, valid, call, objective, scale, share);
+  const auto sums = q.dtype() == torch::kFloat64 ? torch::kFloat64 : torch::kFloat32;
+  const std::int64_t groups = q.size(1) / k.size(1);
+  const Tensor keys = groups == 1 ? k : k.repeat_interleave(groups, 1);
+  return weights_loss(q.to(sums), keys.to(sums), valid.to(sums), call, share);
+}
+
+Tensor transfer_losses(const Model& model, const Conversion& conversion, const Tensor& ids, const Tensor& valid,
+                       TransferObjective objective, double scale, double share) {
+  torch::NoGradGuard off;
+  const auto turns = model.rotary(ids.size(1));
+  Tensor x = at::embedding(model.embedding, ids);
+  std::vector<Tensor> losses;
+  const double layer_share = share / static_cast<double>(model.blocks.size());
+  for (std::size_t i = 0; i < model.blocks.size(); ++i) {
+    const Block& block = model.blocks[i];
+    const Model::Heads h = model.heads(block, model.normalise(x, block.attention_norm), turns, /*with_lora=*/false);
+    AttentionCall call = conversion.call(i);
+    call.teacher_window = model.config.teacher_windows[i];
+    losses.push_back(transfer_layer_loss(h.q, h.k, h.v, valid, call, objective, scale, layer_share).to(torch::kFloat32));
+    call.component = Component::teacher;
+    const Tensor y = hybrid_attention(h.q, h.k, h.v, call);
+    const Tensor out = block.o(y.transpose(1, 2).reshape({ids.size(0), ids.size(1), -1}), /*with_lora=*/false);
+    x = model.finish_block(block, x, out, /*with_lora=*/false);
+  }
+  return at::stack(losses);
+}
+
+}  // namespace engine

@@ -1,0 +1,39 @@
+#pragma once
+/// A file seen as bytes in memory.
+
+#include <cstddef>
+#include <filesystem>
+#include <span>
+#include <string_view>
+
+namespace engine {
+
+/// Maps a regular file read-only for its lifetime (POSIX mmap, private). Movable, not copyable; any
+/// number of threads may read. Throws InputError with the path and the system's reason where the
+/// file is missing, unreadable or not a regular file. Another process that truncates the file
+/// meanwhile makes reads beyond its new end fail with SIGBUS.
+class MappedFile {
+ public:
+  MappedFile() = default;
+  explicit MappedFile(const std::filesystem::path& path);
+  ~MappedFile();
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+
+  std::span<const std::byte> bytes() const { return {data_, size_}; }
+  std::string_view text() const { return {reinterpret_cast<const char*>(data_), size_}; }
+  std::size_t size() const { return size_; }
+  const std::filesystem::path& path() const { return path_; }
+
+  void advise_sequential()
+      const;  ///< a hint to the kernel that the bytes are read once, front to back
+
+ private:
+  const std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+  std::filesystem::path path_;
+};
+
+}  // namespace engine

@@ -1,0 +1,36 @@
+#pragma once
+/// Patterns out of tokenizer files, run with limits.
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace engine {
+
+/// A compiled pattern in the dialect of tokenizer.json files (Oniguruma's, as Hugging Face's
+/// tokenizers use it), run by PCRE2 with JIT. Immutable, thread-safe, cheap to copy.
+///
+/// Differences of dialect that are bridged: \s \S \w \W mean the Unicode properties Oniguruma uses,
+/// ^ and $ match at lines, (?m) is dot-all. Letters are those of PCRE2's Unicode version, so
+/// characters newer than that may be classed differently. Refused with InputError: set operations
+/// (&&) and nested sets, back-tracking verbs, call-outs, patterns beyond 16 KB.
+class Regex {
+ public:
+  /// `place` names file and pointer for messages.
+  Regex(const std::string& pattern, const std::string& place);
+
+  using Span = std::pair<std::size_t, std::size_t>;  ///< begin, end in bytes
+  /// All matches, leftmost first, not overlapping. `text` must be valid UTF-8. Throws InputError
+  /// when one match takes more than ten million steps, the back-tracking stack grows beyond 8 MB,
+  /// or the whole call takes longer than max(1.5 s, 1 µs a byte) of processor time.
+  std::vector<Span> find_all(std::string_view text) const;
+
+ private:
+  struct Code;
+  std::shared_ptr<const Code> code_;
+};
+
+}  // namespace engine

@@ -1,0 +1,162 @@
+#include "engine/model/decoder.h"
+
+#include <cmath>
+#include <numbers>
+
+#include "engine/torch_api.h"
+
+namespace engine {
+namespace {
+
+/// Inverse frequencies θ^(−2i/D), with Llama 3.1's smooth or linear scaling; double arithmetic, float32 result, as
+/// transformers computes them.
+Tensor rope_frequencies(const RopeConfig& rope, std::int64_t head_dim) {
+  Tensor out = torch::empty({head_dim / 2}, torch::kFloat32);
+  auto a = out.accessor<float, 1>();
+  for (std::int64_t i = 0; i < head_dim / 2; ++i) {
+    float f = 1.0F / std::pow(static_cast<float>(rope.theta), static_cast<float>(2 * i) / static_cast<float>(head_dim));
+    if (rope.scaling == "linear") f /= static_cast<float>(rope.factor);
+    if (rope.scaling == "llama3") {
+      const double original = static_cast<double>(rope.original_positions), wave = 2 * std::numbers::pi / f;
+      const double low = original / rope.low_freq_factor, high = original / rope.high_freq_factor;
+      if (wave > low) {
+        f /= static_cast<float>(rope.factor);
+      } else if (wave >= high) {
+        const double smooth = (original / wave - rope.low_freq_factor) / (rope.high_freq_factor - rope.low_freq_factor);
+        f = static_cast<float>((1 - smooth) * f / rope.factor + smooth * f);
+      }
+    }
+    a[i] = f;
+  }
+  return out;
+}
+
+Tensor rotate(const Tensor& x, const std::pair<Tensor, Tensor>& rotary) {
+  const std::int64_t half = x.size(-1) / 2;
+  const Tensor a = x.narrow(-1, 0, half), b = x.narrow(-1, half, half);
+  return x * rotary.first.to(x.dtype()) + at::cat({-b, a}, -1) * rotary.second.to(x.dtype());
+}
+
+}  // namespace
+
+Tensor Projection::operator()(const Tensor& x, bool with_lora) const {
+  Tensor y = at::linear(x, weight, bias.defined() ? std::optional<Tensor>(bias) : std::nullopt);
+  if (with_lora && lora_a.defined())
+    y = y + (at::linear(at::linear(x.to(lora_a.dtype()), lora_a), lora_b) * lora_scale).to(y.dtype());
+  return y;
+}
+
+Tensor Model::normalise(const Tensor& x, const Tensor& weight) const {
+  const Tensor wide = x.dtype() == torch::kFloat64 ? x : x.to(torch::kFloat32);
+  const Tensor scale = at::rsqrt(wide.square().mean(-1, true) + config.norm_eps);
+  return weight * (wide * scale).to(x.dtype());
+}
+
+std::pair<Tensor, Tensor> Model::rotary(std::int64_t length) const {
+  const Tensor angles = at::outer(torch::arange(length, torch::kFloat32), inverse_frequencies);  // [T,D/2]
+  const Tensor both = at::cat({angles, angles}, -1);
+  return {both.cos().to(device()), both.sin().to(device())};
+}
+
+Model::Heads Model::heads(const Block& block, const Tensor& normed, const std::pair<Tensor, Tensor>& rotary_,
+                          bool with_lora) const {
+  const std::int64_t b = normed.size(0), t = normed.size(1);
+  auto split = [&](const Tensor& x, std::int64_t count) {
+    return x.view({b, t, count, config.head_dim}).transpose(1, 2);  // [B,heads,T,D]
+  };
+  return {rotate(split(block.q(normed, with_lora), config.heads), rotary_),
+          rotate(split(block.k(normed, with_lora), config.kv_heads), rotary_),
+          split(block.v(normed, with_lora), config.kv_heads)};
+}
+
+Tensor Model::finish_block(const Block& block, const Tensor& x, const Tensor& attention_output, bool with_lora) const {
+  const Tensor h = x + attention_output;
+  const Tensor n = normalise(h, block.mlp_norm);
+  return h + block.down(at::silu(block.gate(n, with_lora)) * block.up(n, with_lora), with_lora);
+}
+
+Tensor Model::hidden(const Tensor& ids, const Conversion* conversion, const ForwardOptions& options) const {
+  const bool with_lora = options.component != Component::teacher;
+  const auto turns = rotary(ids.size(1));
+  if (options.norms) options.norms->resize(blocks.size());
+  Tensor x = at::embedding(embedding, ids);  // [B,T,M]
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    const Block& block = blocks[i];
+    const Heads h = heads(block, normalise(x, block.attention_norm), turns, with_lora);
+    AttentionCall call = conversion ? conversion->call(i) : AttentionCall{};
+    call.component = options.component;
+    call.teacher_window = config.teacher_windows.empty() ? 0 : config.teacher_windows[i];
+    if (options.window > 0) call.window = options.window;
+    if (!conversion) call.sinks = options.sinks;
+    if (options.drop && options.drop->mask.defined()) {
+      call.dropped = options.drop->mask.select(0, static_cast<std::int64_t>(i));
+      call.linear_outside_when_dropped = options.drop->linear_outside;
+    }
+    if (options.norms) call.norms = &(*options.norms)[i];
+    const Tensor y = hybrid_attention(h.q, h.k, h.v, call);  // [B,H,T,D]
+    const Tensor out = block.o(y.transpose(1, 2).reshape({ids.size(0), ids.size(1), -1}), with_lora);
+    if (options.on_attention) options.on_attention(static_cast<std::int64_t>(i), out);
+    x = finish_block(block, x, out, with_lora);
+  }
+  return normalise(x, final_norm);
+}
+
+Tensor Model::logits(const Tensor& hidden_states) const { return head(hidden_states, false); }
+
+std::map<std::string, Tensor*> Model::weights() {
+  std::map<std::string, Tensor*> named;
+  auto projection = [&](const std::string& name, Projection& p, bool bias) {
+    named[name + ".weight"] = &p.weight;
+    if (bias) named[name + ".bias"] = &p.bias;
+  };
+  named["model.embed_tokens.weight"] = &embedding;
+  named["model.norm.weight"] = &final_norm;
+  if (!config.tied_embeddings) named["lm_head.weight"] = &head.weight;
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    const std::string prefix = "model.layers." + std::to_string(i) + ".";
+    Block& b = blocks[i];
+    named[prefix + "input_layernorm.weight"] = &b.attention_norm;
+    named[prefix + "post_attention_layernorm.weight"] = &b.mlp_norm;
+    projection(prefix + "self_attn.q_proj", b.q, config.qkv_bias);
+    projection(prefix + "self_attn.k_proj", b.k, config.qkv_bias);
+    projection(prefix + "self_attn.v_proj", b.v, config.qkv_bias);
+    projection(prefix + "self_attn.o_proj", b.o, config.output_bias);
+    projection(prefix + "mlp.gate_proj", b.gate, config.mlp_bias);
+    projection(prefix + "mlp.up_proj", b.up, config.mlp_bias);
+    projection(prefix + "mlp.down_proj", b.down, config.mlp_bias);
+  }
+  return named;
+}
+
+std::map<std::string, std::vector<std::int64_t>> Model::expected_shapes() {
+  const ModelConfig& c = config;
+  const std::int64_t q = c.heads * c.head_dim, kv = c.kv_heads * c.head_dim;
+  const std::map<std::string, std::vector<std::int64_t>> by_suffix = {
+      {"embed_tokens.weight", {c.vocabulary, c.width}}, {"lm_head.weight", {c.vocabulary, c.width}},
+      {"norm.weight", {c.width}}, {"layernorm.weight", {c.width}},
+      {"q_proj.weight", {q, c.width}}, {"q_proj.bias", {q}}, {"k_proj.weight", {kv, c.width}}, {"k_proj.bias", {kv}},
+      {"v_proj.weight", {kv, c.width}}, {"v_proj.bias", {kv}}, {"o_proj.weight", {c.width, q}}, {"o_proj.bias", {c.width}},
+      {"gate_proj.weight", {c.mlp_width, c.width}}, {"gate_proj.bias", {c.mlp_width}},
+      {"up_proj.weight", {c.mlp_width, c.width}}, {"up_proj.bias", {c.mlp_width}},
+      {"down_proj.weight", {c.width, c.mlp_width}}, {"down_proj.bias", {c.width}}};
+  std::map<std::string, std::vector<std::int64_t>> shapes;
+  for (const auto& [name, tensor] : weights())
+    for (const auto& [suffix, shape] : by_suffix)
+      if (name.ends_with(suffix)) shapes[name] = shape;
+  return shapes;
+}
+
+void Model::cast(torch::Dtype dtype, const torch::Device& to) {
+  for (auto& [name, tensor] : weights()) *tensor = tensor->to(to, dtype);
+  if (config.tied_embeddings) head.weight = embedding;
+}
+
+Model make_model(const ModelConfig& config) {
+  Model m;
+  m.config = config;
+  m.blocks.resize(static_cast<std::size_t>(config.layers));
+  m.inverse_frequencies = rope_frequencies(config.rope, config.head_dim);
+  return m;
+}
+
+}  // namespace engine

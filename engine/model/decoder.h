@@ -1,0 +1,81 @@
+#pragma once
+/// The decoder: Llama's block (RMSNorm, rotary grouped-query attention, SwiGLU), read like the paper's picture. Plain
+/// structs; whoever holds the Model owns its tensors. One thread.
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "engine/attention/conversion.h"
+#include "engine/attention/hybrid_attention.h"
+#include "engine/model/config.h"
+#include "engine/torch_api.h"
+
+namespace engine {
+
+/// y = x Wᵀ + b, plus (α/r)·x Aᵀ Bᵀ where an adapter is set and switched on.
+struct Projection {
+  Tensor weight;  ///< [out, in]
+  Tensor bias;    ///< [out] or undefined
+  Tensor lora_a;  ///< [r, in] or undefined
+  Tensor lora_b;  ///< [out, r]
+  double lora_scale = 0;
+
+  Tensor operator()(const Tensor& x, bool with_lora) const;
+};
+
+struct Block {
+  Tensor attention_norm, mlp_norm;  ///< [M]
+  Projection q, k, v, o, gate, up, down;
+};
+
+/// SSD's draws for one micro-batch: [L,B,H] bool on the CPU; undefined: nothing dropped.
+struct DropPlan {
+  Tensor mask;
+  bool linear_outside = false;
+};
+
+/// How a forward pass computes its attention.
+struct ForwardOptions {
+  Component component = Component::teacher;
+  std::int64_t window = 0;  ///< 0: the conversion's
+  std::int64_t sinks = 8;
+  const DropPlan* drop = nullptr;
+  std::vector<BranchNorms>* norms = nullptr;  ///< resized to L and filled
+  /// Called with (layer, attention block's output after the output projection [B,T,M]).
+  std::function<void(std::int64_t, const Tensor&)> on_attention;
+};
+
+struct Model {
+  ModelConfig config;
+  Tensor embedding;  ///< [V,M]
+  std::vector<Block> blocks;
+  Tensor final_norm;      ///< [M]
+  Projection head;        ///< weight is `embedding` where tied
+  Tensor inverse_frequencies;  ///< [D/2] float32 on the CPU
+
+  torch::Device device() const { return embedding.device(); }
+  /// ids [B,T] int64 on the model's device → final hidden states [B,T,M] after the last norm. `conversion` may be null
+  /// for components that need no feature map. Adapters are on for every component but teacher.
+  Tensor hidden(const Tensor& ids, const Conversion* conversion, const ForwardOptions& options) const;
+  Tensor logits(const Tensor& hidden_states) const;  ///< [...,M] → [...,V] in the model's dtype
+
+  /// cos and sin [T,D] float32 on the model's device for positions 0..T−1.
+  std::pair<Tensor, Tensor> rotary(std::int64_t length) const;
+  /// q [B,H,T,D], k and v [B,G,T,D] of one block, RoPE applied.
+  struct Heads { Tensor q, k, v; };
+  Heads heads(const Block& block, const Tensor& normed, const std::pair<Tensor, Tensor>& rotary, bool with_lora) const;
+  Tensor finish_block(const Block& block, const Tensor& x, const Tensor& attention_output, bool with_lora) const;
+  Tensor normalise(const Tensor& x, const Tensor& weight) const;  ///< RMSNorm, computed in float32 (float64 for float64)
+
+  /// Every weight by its Hugging Face name ("model.layers.0.self_attn.q_proj.weight"); the head left out where tied.
+  std::map<std::string, Tensor*> weights();
+  std::map<std::string, std::vector<std::int64_t>> expected_shapes();
+  void cast(torch::Dtype dtype, const torch::Device& device);
+};
+
+/// A model with blocks and empty tensors, ready to be filled.
+Model make_model(const ModelConfig& config);
+
+}  // namespace engine

@@ -1,0 +1,240 @@
+#include "engine/session.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include "engine/error.h"
+#include "engine/log.h"
+#include "engine/session_impl.h"
+
+namespace engine {
+namespace {
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  gethostname(name.data(), name.size() - 1);
+  return name.data();
+}
+
+std::int64_t now_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+std::int64_t planned_steps(const Recipe& recipe) {
+  std::int64_t total = 0;
+  for (const StageSpec& stage : recipe.stages) {
+    std::int64_t steps = 0;
+    if (__builtin_mul_overflow(stage.epochs, steps_per_epoch(recipe, stage), &steps) ||
+        __builtin_add_overflow(total, steps, &total)) {
+      return 0;
+    }
+  }
+  return total;
+}
+
+void throw_on_errors(const std::vector<Problem>& problems) {
+  std::string text;
+  std::size_t errors = 0;
+  for (const Problem& problem : problems) {
+    if (problem.warning) continue;
+    if (++errors == 1) text = problem.path + (problem.path.empty() ? "" : ": ") + problem.message;
+  }
+  if (errors > 1) text += " (and " + std::to_string(errors - 1) + " more)";
+  if (errors > 0) throw InputError(text);
+}
+
+struct ResumePoint {
+  std::int64_t step = -1;  ///< from the start: nothing that was stored stays live
+  std::optional<std::filesystem::path> folder;
+};
+
+/// The newest live checkpoint that is whole (its manifest is written last). The store may have been
+/// moved together with its checkpoints, so the run's own folder is looked at too.
+ResumePoint newest_checkpoint(const RunReader& reader, RunId run,
+                              const std::filesystem::path& folder) {
+  const std::vector<StoredCheckpoint> checkpoints = reader.checkpoints(run);
+  std::set<std::filesystem::path> seen;
+  for (auto checkpoint = checkpoints.rbegin(); checkpoint != checkpoints.rend(); ++checkpoint) {
+    const std::filesystem::path path = checkpoint->path;
+    // A folder that is written again and again ("best") holds what its newest record says.
+    if (!seen.insert(path).second || !checkpoint->live) continue;
+    for (const auto& place : {folder / path, folder / path.filename()}) {
+      std::error_code error;
+      if (std::filesystem::is_regular_file(place / "manifest.json", error))
+        return {checkpoint->step, place};
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Session::Session(Paths paths, Execute execute)
+    : impl_(std::make_unique<Impl>(std::move(paths), std::move(execute))) {
+  for (RunId run : impl_->writer.mark_interrupted()) {
+    log(LogLine::Level::warning,
+        "run " + std::to_string(run) + " was interrupted and can be resumed");
+  }
+  Impl& impl = *impl_;
+  impl.flusher = std::jthread([&impl](const std::stop_token& stop) { impl.keep_flushing(stop); });
+  impl.worker = std::jthread([&impl](const std::stop_token& stop) { impl.keep_working(stop); });
+}
+
+Session::~Session() {
+  std::deque<RunRequest> waiting;
+  std::stop_source stop(std::nostopstate);
+  {
+    const std::lock_guard lock(impl_->mutex);
+    impl_->closing = true;
+    waiting.swap(impl_->queue);
+    if (impl_->current) stop = impl_->current->stop;
+  }
+  impl_->worker.request_stop();
+  stop.request_stop();
+  impl_->worker.join();
+  impl_->flusher.request_stop();
+  impl_->flusher.join();
+  impl_->flush();
+  for (const RunRequest& request : waiting) {
+    try {
+      impl_->writer.set_state(request.run, RunState::interrupted,
+                              "The program was closed before this run began; it can be resumed.");
+    } catch (const std::exception& e) {
+      log(LogLine::Level::error, e.what());
+    }
+  }
+}
+
+std::vector<Problem> Session::check(const Recipe& recipe) const { return engine::check(recipe); }
+
+RunId Session::submit(Recipe recipe) {
+  throw_on_errors(engine::check(recipe));
+  RunInfo info;
+  info.name = recipe.name;
+  info.recipe = to_resolved_yaml(recipe);
+  info.hash = recipe_hash(recipe);
+  info.seed = recipe.seed;
+  info.host = host_name();
+  info.version = EQUIPOISE_VERSION;
+  info.created_ms = now_ms();
+  info.total_steps = planned_steps(recipe);
+  {
+    const std::lock_guard lock(impl_->store_mutex);
+    info.id = impl_->writer.create(info);
+  }
+  impl_->enqueue({.run = info.id,
+                  .recipe = std::move(recipe),
+                  .folder = impl_->paths.checkpoints / std::to_string(info.id),
+                  .cache = impl_->paths.cache,
+                  .resume_from = std::nullopt},
+                 info.name);
+  return info.id;
+}
+
+void Session::resume(RunId run) {
+  const std::lock_guard door(impl_->door);
+  const std::string name = "Run " + std::to_string(run);
+  {
+    const std::lock_guard lock(impl_->mutex);
+    if (impl_->active(run)) throw InputError(name + " is running or queued already.");
+  }
+  impl_->flush();
+  const RunReader reader(impl_->paths.store);
+  const std::optional<RunInfo> info = reader.run(run);
+  if (!info) throw InputError(name + " is not in the store " + impl_->paths.store.string() + ".");
+  if (info->state == RunState::done) {
+    throw InputError(name + " is done; submit its recipe again for another run.");
+  }
+  ParsedRecipe parsed = parse_recipe(info->recipe);
+  throw_on_errors(parsed.problems);
+  throw_on_errors(engine::check(parsed.recipe));
+  const std::filesystem::path folder = impl_->paths.checkpoints / std::to_string(run);
+  const ResumePoint from = newest_checkpoint(reader, run, folder);
+  {
+    const std::lock_guard lock(impl_->store_mutex);
+    impl_->writer.begin_attempt(run, from.step);
+  }
+  impl_->enqueue({.run = run,
+                  .recipe = std::move(parsed.recipe),
+                  .folder = folder,
+                  .cache = impl_->paths.cache,
+                  .resume_from = from.folder},
+                 info->name);
+}
+
+void Session::cancel(RunId run) {
+  std::stop_source stop(std::nostopstate);
+  bool queued = false;
+  {
+    const std::lock_guard lock(impl_->mutex);
+    if (impl_->current && impl_->current->run == run) stop = impl_->current->stop;
+    queued =
+        std::erase_if(impl_->queue, [&](const auto& request) { return request.run == run; }) > 0;
+  }
+  stop.request_stop();
+  if (queued) impl_->end(run, {RunState::cancelled, "Cancelled before it began.", 0});
+}
+
+std::vector<Event> Session::drain() {
+  std::vector<Event> events;
+  const std::lock_guard lock(impl_->mutex);
+  events.swap(impl_->outbox);
+  for (auto& [run, newest] : impl_->progress) events.push_back(std::move(newest));
+  impl_->progress.clear();
+  return events;
+}
+
+bool Session::wait(std::chrono::milliseconds timeout) {
+  std::unique_lock lock(impl_->mutex);
+  return impl_->to_drain.wait_for(
+      lock, timeout, [&] { return !impl_->outbox.empty() || !impl_->progress.empty(); });
+}
+
+bool Session::idle() const {
+  const std::lock_guard lock(impl_->mutex);
+  return !impl_->current && impl_->queue.empty();
+}
+
+std::optional<RunId> Session::current() const {
+  const std::lock_guard lock(impl_->mutex);
+  if (!impl_->current) return std::nullopt;
+  return impl_->current->run;
+}
+
+void Session::remove(RunId run) {
+  const std::lock_guard door(impl_->door);
+  {
+    const std::lock_guard lock(impl_->mutex);
+    if (impl_->active(run)) {
+      throw InputError("Run " + std::to_string(run) + " is running or queued; cancel it first.");
+    }
+  }
+  {
+    const std::lock_guard store_lock(impl_->store_mutex);
+    impl_->writer.remove(run);
+    const std::lock_guard lock(impl_->mutex);
+    std::erase_if(impl_->pending, [&](const Event& event) { return event.run == run; });
+    impl_->told.erase(run);
+  }
+  std::error_code error;
+  std::filesystem::remove_all(impl_->paths.checkpoints / std::to_string(run), error);
+  if (error) {
+    log(LogLine::Level::warning, "Cannot remove the checkpoints of run " + std::to_string(run) +
+                                     ": " + error.message() + ".");
+  }
+}
+
+void Session::annotate(RunId run, const std::string& name, const std::string& tags,
+                       const std::string& notes) {
+  const std::lock_guard lock(impl_->store_mutex);
+  impl_->writer.annotate(run, name, tags, notes);
+}
+
+const Paths& Session::paths() const { return impl_->paths; }
+
+}  // namespace engine

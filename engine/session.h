@@ -1,0 +1,74 @@
+#pragma once
+/// The only door into the engine for both faces.
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "engine/event.h"
+#include "engine/recipe.h"
+#include "engine/run_store.h"
+
+namespace engine {
+
+/// Where things lie; filled by app/paths.cpp.
+struct Paths {
+  std::filesystem::path store;        ///< the SQLite file
+  std::filesystem::path checkpoints;  ///< a folder a run below it: <store>.runs/<run>/
+  std::filesystem::path log;          ///< rotating log file
+  std::filesystem::path cache;        ///< tokenised text and the like; may be deleted at any time
+};
+
+/// What `execute` gets. The recipe is frozen.
+struct RunRequest {
+  RunId run = 0;
+  Recipe recipe;
+  std::filesystem::path folder;                      ///< the run's checkpoint folder, made already
+  std::filesystem::path cache;
+  std::optional<std::filesystem::path> resume_from;  ///< checkpoint folder to go on from
+};
+
+using Emit = std::function<void(EventBody)>;
+/// Runs the recipe to its end. Returns the closing sentence; throws Cancelled when the token asked for it, InputError
+/// or any other exception when it failed. Lives in execute.h; tests hand in a scripted one.
+using Execute = std::function<std::string(const RunRequest&, const Emit&, std::stop_token)>;
+struct Cancelled {};  ///< thrown by execute after it kept its last checkpoint
+
+/// All members are thread-safe; it never calls back. One drainer.
+class Session {
+ public:
+  /// Opens the store for writing, marks runs found "running" as interrupted, starts the worker.
+  /// Throws StoreBusy where another process writes to it, StoreError where it cannot be opened.
+  Session(Paths paths, Execute execute);
+  ~Session();  ///< asks the current run to stop (its checkpoint is kept) and joins; queued runs stay queued as interrupted
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  std::vector<Problem> check(const Recipe& recipe) const;  ///< empty of errors: the recipe can be submitted
+  RunId submit(Recipe recipe);                             ///< queues; freezes the recipe; throws InputError on problems
+  /// Queues an interrupted, failed or cancelled run again, from its last good checkpoint (or its start). Points behind
+  /// that checkpoint stay in the store as a superseded attempt. Throws InputError where the run is active or done.
+  void resume(RunId run);
+  void cancel(RunId run);                       ///< asks; the run answers with RunEnded{cancelled}
+  std::vector<Event> drain();                   ///< all events since the last call, oldest first
+  bool wait(std::chrono::milliseconds timeout); ///< true when there is something to drain
+  bool idle() const;                            ///< nothing runs and nothing is queued
+  std::optional<RunId> current() const;
+
+  // Changes to the store that are not runs. Thread-safe; the store's one writing connection does them.
+  void remove(RunId run);                       ///< deletes rows and checkpoints; throws InputError while it runs
+  void annotate(RunId run, const std::string& name, const std::string& tags, const std::string& notes);
+
+  const Paths& paths() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace engine

@@ -1,0 +1,56 @@
+#include "engine/workspace.h"
+
+#include <algorithm>
+#include <thread>
+
+#include "engine/error.h"
+#include "engine/model/load.h"
+#include "engine/torch_api.h"
+
+namespace engine {
+
+bool trains_all_weights(const Recipe& recipe) {
+  return std::any_of(recipe.stages.begin(), recipe.stages.end(),
+                     [](const StageSpec& s) { return s.kind == "finetune" && s.trainable == "full"; });
+}
+
+std::map<std::string, Tensor> Workspace::trained(const Recipe& recipe) {
+  std::map<std::string, Tensor> named = conversion.tensors();
+  named.merge(lora_tensors(model));
+  if (trains_all_weights(recipe))
+    for (auto& [name, tensor] : model.weights()) named[name] = *tensor;
+  return named;
+}
+
+void Workspace::restore(const Recipe& recipe, const std::map<std::string, Tensor>& values) {
+  torch::NoGradGuard off;
+  for (auto& [name, tensor] : trained(recipe)) {
+    const auto found = values.find(name);
+    if (found == values.end() || found->second.sizes() != tensor.sizes())
+      throw InputError("the checkpoint does not fit this recipe: " + name + " is missing or of another shape");
+    Tensor target = tensor;
+    target.copy_(found->second);
+  }
+}
+
+Workspace open_workspace(const Recipe& recipe) {
+  const std::int64_t cores = std::max(1U, std::thread::hardware_concurrency());
+  at::set_num_threads(static_cast<int>(recipe.threads > 0 ? recipe.threads : cores));
+  const torch::Device device = choose_device(recipe.device);
+  torch::Dtype dtype = choose_dtype(recipe.dtype, device);
+  // Weights that train need float32 masters.
+  if (trains_all_weights(recipe) && dtype == torch::kBFloat16) dtype = torch::kFloat32;
+  Workspace w{device, dtype, load_model(recipe.model, dtype, device), {}, Tokenizer::load(model_folder(recipe.model))};
+  if (w.tokenizer.vocab_size() > w.model.config.vocabulary)
+    throw InputError(recipe.model + ": the tokenizer has " + std::to_string(w.tokenizer.vocab_size()) +
+                     " tokens, the model's embedding only " + std::to_string(w.model.config.vocabulary));
+  const ModelConfig& c = w.model.config;
+  w.conversion = make_conversion(recipe.attention, c.layers, c.heads, c.head_dim, recipe.seed, device);
+  for (const auto& stage : recipe.stages) {
+    if (stage.kind != "finetune" || stage.trainable != "lora") continue;
+    if (lora_tensors(w.model).empty()) add_lora(w.model, stage.lora, recipe.seed);
+  }
+  return w;
+}
+
+}  // namespace engine

@@ -1,0 +1,210 @@
+#include "ui/engine_bridge.h"
+
+#include <algorithm>
+
+#include "engine/log.h"
+
+namespace ui {
+namespace {
+
+constexpr int k_tick_ms = 40;
+constexpr int k_reload_ms = 1000;  ///< how often runs of other processes are looked for
+
+}  // namespace
+
+EngineBridge::EngineBridge(std::unique_ptr<engine::Session> session, std::filesystem::path store, QString why,
+                           QObject* parent)
+    : QObject(parent), session_(std::move(session)), store_(std::move(store)), why_(std::move(why)) {
+  reloadRuns();
+  connect(&timer_, &QTimer::timeout, this, &EngineBridge::tick);
+  timer_.start(k_tick_ms);
+}
+
+EngineBridge::~EngineBridge() = default;
+
+void EngineBridge::reloadRuns() {
+  since_reload_.start();
+  stale_ = false;
+  try {
+    if (!reader_) reader_ = std::make_unique<engine::RunReader>(store_);
+    auto runs = reader_->runs();
+    // A live run's own events are ahead of its row.
+    for (engine::RunInfo& info : runs) {
+      auto it = data_.find(info.id);
+      if (it == data_.end()) continue;
+      RunData& data = it->second;
+      data.info.name = info.name;
+      data.info.tags = info.tags;
+      data.info.notes = info.notes;
+      if (!ours_.contains(info.id)) data.info.state = info.state;
+    }
+    runs_ = std::move(runs);
+    Q_EMIT runsChanged();
+  } catch (const std::exception& error) {
+    reader_.reset();
+    const QString text = QString::fromUtf8(error.what());
+    if (text != why_) Q_EMIT failed(text);
+    why_ = readOnly() ? why_ : text;
+  }
+}
+
+const engine::RunInfo* EngineBridge::run(engine::RunId id) const {
+  auto it = std::find_if(runs_.begin(), runs_.end(), [id](const auto& r) { return r.id == id; });
+  return it == runs_.end() ? nullptr : &*it;
+}
+
+const RunData* EngineBridge::data(engine::RunId id) {
+  if (auto it = data_.find(id); it != data_.end()) return &it->second;
+  try {
+    if (!reader_) reader_ = std::make_unique<engine::RunReader>(store_);
+    // The row first: what comes in between is read twice, and a step read twice counts once.
+    const auto info = reader_->run(id);
+    if (!info) return nullptr;
+    RunData data;
+    data.info = *info;
+    data.last_seq = info->last_seq;
+    data.recipe = engine::parse_recipe(info->recipe).recipe;
+    for (const auto& [name, points] : reader_->series(id)) {
+      auto& curve = data.series[name];
+      curve.reserve(points.size());
+      for (const auto& p : points) curve.push_back({double(p.step), p.value, 0});
+    }
+    for (const auto& e : reader_->evaluations(id))
+      data.addEvaluation(e.step, e.component, e.task, e.metric, e.value, e.stderr_, e.n);
+    return &data_.emplace(id, std::move(data)).first->second;
+  } catch (const std::exception& error) {
+    Q_EMIT failed(QString::fromUtf8(error.what()));
+    return nullptr;
+  }
+}
+
+std::optional<engine::RunId> EngineBridge::current() const {
+  return session_ ? session_->current() : std::nullopt;
+}
+
+bool EngineBridge::idle() const { return !session_ || session_->idle(); }
+
+int EngineBridge::queueLength() const {
+  return int(std::count_if(runs_.begin(), runs_.end(), [](const auto& r) { return r.state == engine::RunState::queued; }));
+}
+
+template <class Action>
+void EngineBridge::attempt(Action&& action) {
+  if (!session_) {
+    Q_EMIT failed(why_);
+    return;
+  }
+  try {
+    action();
+    stale_ = true;
+  } catch (const std::exception& error) {
+    Q_EMIT failed(QString::fromUtf8(error.what()));
+  }
+}
+
+std::vector<engine::Problem> EngineBridge::check(const engine::Recipe& recipe) const {
+  return session_ ? session_->check(recipe) : engine::check(recipe);
+}
+
+std::optional<engine::RunId> EngineBridge::submit(const engine::Recipe& recipe) {
+  std::optional<engine::RunId> id;
+  attempt([&] {
+    id = session_->submit(recipe);
+    ours_.insert(*id);
+  });
+  if (id) reloadRuns();
+  return id;
+}
+
+void EngineBridge::resume(engine::RunId id) {
+  attempt([&] {
+    data(id);
+    session_->resume(id);
+    ours_.insert(id);
+  });
+}
+
+void EngineBridge::stop(engine::RunId id) {
+  attempt([&] { session_->cancel(id); });
+}
+
+void EngineBridge::remove(engine::RunId id) {
+  attempt([&] {
+    session_->remove(id);
+    data_.erase(id);
+    ours_.erase(id);
+  });
+  reloadRuns();
+}
+
+void EngineBridge::annotate(engine::RunId id, const QString& name, const QString& tags, const QString& notes) {
+  attempt([&] { session_->annotate(id, name.toStdString(), tags.toStdString(), notes.toStdString()); });
+  reloadRuns();
+}
+
+void EngineBridge::closeSession() {
+  if (!session_) return;
+  take(session_->drain());
+  why_ = "The session has ended.";
+  closing_ = std::async(std::launch::async, [ending = std::shared_ptr<engine::Session>(std::move(session_))]() mutable { ending.reset(); });
+}
+
+void EngineBridge::tick() {
+  if (closing_.valid()) {
+    if (closing_.wait_for(std::chrono::seconds(0)) != std::future_status::ready) return;
+    closing_.get();
+    timer_.stop();
+    Q_EMIT sessionClosed();
+    return;
+  }
+  if (session_) take(session_->drain());
+  for (const engine::LogLine& line : engine::take_log_lines())
+    Q_EMIT logArrived(0, int(line.level), QString::fromStdString(line.text));
+  if (since_reload_.elapsed() >= k_reload_ms) {
+    followOthers();
+    reloadRuns();
+  } else if (stale_) {
+    reloadRuns();
+  }
+}
+
+void EngineBridge::take(std::vector<engine::Event> events) {
+  std::set<engine::RunId> touched;
+  std::vector<std::pair<engine::RunId, QString>> ended;
+  for (const engine::Event& event : events) {
+    ours_.insert(event.run);
+    if (const auto* line = std::get_if<engine::LogLine>(&event.body))
+      Q_EMIT logArrived(event.run, int(line->level), QString::fromStdString(line->text));
+    if (const auto* end = std::get_if<engine::RunEnded>(&event.body)) {
+      ended.emplace_back(event.run, QString::fromStdString(end->message));
+      stale_ = true;
+    }
+    if (std::holds_alternative<engine::RunStarted>(event.body) || std::holds_alternative<engine::RunQueued>(event.body))
+      stale_ = true;
+    if (!data_.contains(event.run)) data(event.run);
+    auto it = data_.find(event.run);
+    if (it != data_.end() && it->second.absorb(event)) touched.insert(event.run);
+  }
+  if (stale_ && !touched.empty()) reloadRuns();
+  for (engine::RunId id : touched) Q_EMIT runUpdated(id);
+  for (const auto& [id, message] : ended) Q_EMIT runEnded(id, message);
+}
+
+void EngineBridge::followOthers() {
+  if (!reader_) return;
+  for (auto& [id, data] : data_) {
+    if (ours_.contains(id)) continue;
+    const engine::RunInfo* info = run(id);
+    if (!info || (info->state != engine::RunState::running && info->last_seq <= data.last_seq)) continue;
+    try {
+      bool grew = false;
+      for (const engine::Event& event : reader_->events_after(id, data.last_seq)) grew = data.absorb(event) || grew;
+      if (grew) Q_EMIT runUpdated(id);
+    } catch (const std::exception& error) {
+      Q_EMIT failed(QString::fromUtf8(error.what()));
+      return;
+    }
+  }
+}
+
+}  // namespace ui

@@ -1,0 +1,84 @@
+#pragma once
+/// The one place where the window meets the engine: a timer drains the session, events are grouped by run and sent as
+/// one signal per run and tick. Runs of other processes are followed through the store. Without a session (the store is
+/// written by another process) everything is read-only.
+
+#include <QElapsedTimer>
+#include <QObject>
+#include <QString>
+#include <QTimer>
+#include <filesystem>
+#include <future>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "engine/session.h"
+#include "ui/models/run_data.h"
+
+namespace ui {
+
+class EngineBridge : public QObject {
+  Q_OBJECT
+
+ public:
+  /// `session` null: read-only, `why` says it in one sentence.
+  EngineBridge(std::unique_ptr<engine::Session> session, std::filesystem::path store, QString why = {},
+               QObject* parent = nullptr);
+  ~EngineBridge() override;
+
+  bool readOnly() const { return session_ == nullptr; }  ///< also after closeSession
+  QString readOnlyReason() const { return why_; }
+  const std::filesystem::path& store() const { return store_; }
+
+  const std::vector<engine::RunInfo>& runs() const { return runs_; }
+  const engine::RunInfo* run(engine::RunId id) const;
+  /// The run's data; read from the store on first use and kept up while the program runs. Null: it cannot be read.
+  const RunData* data(engine::RunId id);
+  bool isOurs(engine::RunId id) const { return ours_.contains(id); }
+  std::optional<engine::RunId> current() const;
+  bool idle() const;
+  int queueLength() const;
+
+  std::vector<engine::Problem> check(const engine::Recipe& recipe) const;
+  /// The new run, or nothing: `failed` has been sent.
+  std::optional<engine::RunId> submit(const engine::Recipe& recipe);
+  void resume(engine::RunId id);
+  void stop(engine::RunId id);
+  void remove(engine::RunId id);
+  void annotate(engine::RunId id, const QString& name, const QString& tags, const QString& notes);
+  /// Asks the running one to stop at a checkpoint and ends the session beside the event loop; `sessionClosed` follows.
+  void closeSession();
+
+ Q_SIGNALS:
+  void runsChanged();
+  void runUpdated(qint64 id);                               ///< its data have grown; at most one per run and tick
+  void runEnded(qint64 id, const QString& message);
+  void logArrived(qint64 run, int level, const QString& text);
+  void sessionClosed();
+  void failed(const QString& sentence);                     ///< something the person asked for did not happen
+
+ private:
+  void tick();
+  void take(std::vector<engine::Event> events);
+  void followOthers();
+  void reloadRuns();
+  template <class Action>
+  void attempt(Action&& action);
+
+  std::unique_ptr<engine::Session> session_;
+  std::filesystem::path store_;
+  QString why_;
+  std::unique_ptr<engine::RunReader> reader_;
+  std::vector<engine::RunInfo> runs_;
+  std::map<engine::RunId, RunData> data_;
+  std::set<engine::RunId> ours_;
+  QTimer timer_;
+  QElapsedTimer since_reload_;
+  bool stale_ = true;
+  std::future<void> closing_;
+};
+
+}  // namespace ui

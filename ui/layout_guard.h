@@ -1,0 +1,24 @@
+#pragma once
+/// Window layout kept between starts. QMainWindow::restoreState can crash on damaged bytes, so bytes are only handed to
+/// it with a right checksum and version, and not at all when the last restore did not come back.
+
+#include <QByteArray>
+#include <QMainWindow>
+#include <QSettings>
+
+namespace ui {
+
+class LayoutGuard {
+ public:
+  explicit LayoutGuard(QSettings& settings) : settings_(settings) {}
+  void save(const QMainWindow& window);
+  bool restore(QMainWindow& window);  ///< false: nothing usable was kept, the window is as it was
+  void forget();
+  static QByteArray sealed(const QByteArray& bytes);
+  static QByteArray opened(const QByteArray& bytes);  ///< empty where damaged or of another version
+
+ private:
+  QSettings& settings_;
+};
+
+}  // namespace ui

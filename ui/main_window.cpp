@@ -1,0 +1,311 @@
+#include "ui/main_window.h"
+
+#include <QApplication>
+#include <QCloseEvent>
+#include <QDir>
+#include <QDockWidget>
+#include <QDragEnterEvent>
+#include <QFileInfo>
+#include <QLabel>
+#include <QMessageBox>
+#include <QMimeData>
+#include <QPushButton>
+#include <QStatusBar>
+#include <QTabBar>
+#include <QTabWidget>
+#include <QTimer>
+#include <QToolButton>
+#include <QVBoxLayout>
+#include <algorithm>
+
+#include "ui/layout_guard.h"
+#include "ui/log_panel.h"
+#include "ui/models/log_model.h"
+#include "ui/models/run_list_model.h"
+#include "ui/pages/compare_page.h"
+#include "ui/pages/compose_page.h"
+#include "ui/pages/run_page.h"
+#include "ui/run_panel.h"
+
+namespace ui {
+
+MainWindow::MainWindow(std::unique_ptr<EngineBridge> bridge, std::unique_ptr<QSettings> settings)
+    : settings_(std::move(settings)), bridge_(std::move(bridge)) {
+  setObjectName("main window");
+  setWindowIcon(QIcon(":/icons/equipoise.svg"));
+  setAcceptDrops(true);
+  setMinimumSize(900, 600);
+  resize(1280, 800);
+  compose_ = new ComposePage(bridge_.get());
+  run_ = new RunPage(bridge_.get());
+  compare_ = new ComparePage(bridge_.get());
+  tabs_ = new QTabWidget;
+  tabs_->setDocumentMode(true);
+  tabs_->tabBar()->setDrawBase(false);
+  tabs_->tabBar()->setAccessibleName("Pages");
+  tabs_->addTab(compose_, "Compose");
+  tabs_->addTab(run_, "Run");
+  tabs_->addTab(compare_, "Compare");
+  auto* centre = new QWidget;
+  auto* column = new QVBoxLayout(centre);
+  column->setContentsMargins(0, 0, 0, 0);
+  column->setSpacing(0);
+  buildBanner();
+  column->addWidget(banner_);
+  column->addWidget(tabs_, 1);
+  setCentralWidget(centre);
+  buildDocks();
+  buildMenus();
+  connectPages();
+  status_ = new QLabel;
+  status_->setFont(secondaryFont());
+  queue_ = new QLabel;
+  queue_->setFont(secondaryFont());
+  auto* log = new QPushButton(lineIcon("log"), " Log");
+  log->setProperty("role", "quiet");
+  log->setFont(secondaryFont());
+  log->setCheckable(true);
+  log->setToolTip("Show or hide the log (Ctrl+L)");
+  log->setAccessibleName("Show the log");
+  connect(log, &QPushButton::clicked, this, &MainWindow::showLog);
+  connect(log_dock_, &QDockWidget::visibilityChanged, log, &QPushButton::setChecked);
+  statusBar()->addWidget(log);
+  statusBar()->addWidget(status_, 1);
+  statusBar()->addPermanentWidget(queue_);
+  statusBar()->setSizeGripEnabled(false);
+  restore();
+  refreshStatus();
+  if (bridge_->readOnly()) notify("Read-only: " + bridge_->readOnlyReason(), false);
+}
+
+MainWindow::~MainWindow() = default;
+
+void MainWindow::buildBanner() {
+  banner_ = new QFrame;
+  banner_->setProperty("role", "banner");
+  banner_text_ = new QLabel;
+  banner_text_->setWordWrap(true);
+  banner_text_->setTextInteractionFlags(Qt::TextSelectableByMouse);
+  auto* close = new QToolButton;
+  close->setProperty("role", "flat");
+  close->setIcon(lineIcon("close"));
+  close->setToolTip("Dismiss");
+  close->setAccessibleName("Dismiss the message");
+  connect(close, &QToolButton::clicked, banner_, &QWidget::hide);
+  auto* row = new QHBoxLayout(banner_);
+  row->setContentsMargins(16, 4, 8, 4);
+  row->addWidget(banner_text_, 1);
+  row->addWidget(close);
+  banner_->hide();
+}
+
+void MainWindow::buildDocks() {
+  runs_ = new RunPanel(bridge_.get());
+  runs_dock_ = new QDockWidget("Runs", this);
+  runs_dock_->setObjectName("runs dock");
+  runs_dock_->setFeatures(QDockWidget::DockWidgetMovable | QDockWidget::DockWidgetClosable);
+  runs_dock_->setWidget(runs_);
+  addDockWidget(Qt::LeftDockWidgetArea, runs_dock_);
+  log_ = new LogModel(20000, this);
+  log_dock_ = new QDockWidget("Log", this);
+  log_dock_->setObjectName("log dock");
+  log_dock_->setFeatures(QDockWidget::DockWidgetMovable | QDockWidget::DockWidgetClosable);
+  log_dock_->setWidget(new LogPanel(log_));
+  addDockWidget(Qt::BottomDockWidgetArea, log_dock_);
+  log_dock_->hide();
+  setCorner(Qt::BottomLeftCorner, Qt::LeftDockWidgetArea);
+  resizeDocks({runs_dock_}, {216}, Qt::Horizontal);
+  resizeDocks({log_dock_}, {160}, Qt::Vertical);
+}
+
+void MainWindow::connectPages() {
+  connect(compose_, &ComposePage::submitted, this, [this](qint64 id) {
+    runs_->select(id);
+    showRun(id);
+  });
+  connect(compose_, &ComposePage::notice, this, &MainWindow::notify);
+  connect(compose_, &ComposePage::fileOpened, this, &MainWindow::addRecent);
+  connect(compose_->document()->undoStack(), &QUndoStack::cleanChanged, this, [this] { refreshStatus(); });
+  connect(compare_, &ComparePage::notice, this, &MainWindow::notify);
+  connect(compare_, &ComparePage::composeWanted, this, [this] { showPage(Compose); });
+  connect(compare_, &ComparePage::removed, this, [this](qint64 id) {
+    auto left = runs_->model()->chosen();
+    std::erase(left, id);
+    runs_->model()->setChosen(left);
+  });
+  connect(run_, &RunPage::composeWanted, this, [this] { showPage(Compose); });
+  connect(run_, &RunPage::cloneWanted, this, &MainWindow::cloneRun);
+  connect(run_, &RunPage::compareWanted, this, [this](qint64 id) {
+    auto chosen = runs_->model()->chosen();
+    if (std::find(chosen.begin(), chosen.end(), id) == chosen.end()) chosen.push_back(id);
+    runs_->model()->setChosen(chosen);
+    showPage(Compare);
+  });
+  connect(runs_, &RunPanel::chosen, this, [this](qint64 id) {
+    run_->setRun(id);
+    if (page() == Compose) showPage(Run);
+  });
+  connect(runs_, &RunPanel::ticked, this, [this] { compare_->setRuns(runs_->model()->chosen()); });
+  connect(bridge_.get(), &EngineBridge::failed, this, [this](const QString& text) { notify(text, true); });
+  connect(bridge_.get(), &EngineBridge::runsChanged, this, &MainWindow::refreshStatus);
+  connect(bridge_.get(), &EngineBridge::logArrived, log_, &LogModel::add);
+  connect(bridge_.get(), &EngineBridge::runEnded, this, [this](qint64 id, const QString& message) {
+    const engine::RunInfo* info = bridge_->run(id);
+    if (!info) return;
+    const bool failed = info->state == engine::RunState::failed;
+    say(QString("%1: %2").arg(QString::fromStdString(info->name), message));
+    if (failed) notify(QString("%1 failed: %2").arg(QString::fromStdString(info->name), message), true);
+    QApplication::alert(this);
+    if (close_when_idle_ && bridge_->idle()) close();
+  });
+  connect(bridge_.get(), &EngineBridge::sessionClosed, this, [this] { close(); });
+}
+
+void MainWindow::say(const QString& sentence) {
+  said_ = sentence;
+  refreshStatus();
+  QTimer::singleShot(8000, this, [this, sentence] {
+    if (said_ != sentence) return;
+    said_.clear();
+    refreshStatus();
+  });
+}
+
+void MainWindow::refreshStatus() {
+  const auto current = bridge_->current();
+  const engine::RunInfo* info = current ? bridge_->run(*current) : nullptr;
+  if (closing_) status_->setText("Stopping at a checkpoint…");
+  else if (bridge_->readOnly()) status_->setText("read-only");
+  else if (info) status_->setText("engine running " + QString::fromStdString(info->name));
+  else status_->setText(bridge_->idle() ? "engine idle" : "engine busy");
+  if (!said_.isEmpty()) status_->setText(status_->text() + " · " + said_);
+  queue_->setText(QString("queue %1 · %2 runs").arg(bridge_->queueLength()).arg(bridge_->runs().size()));
+  const QString store = QString::fromStdString(bridge_->store().filename().string());
+  setWindowTitle(QString("%1%2 — Equipoise").arg(compose_->document()->undoStack()->isClean() ? "" : "*", store));
+}
+
+void MainWindow::showPage(Page page) { tabs_->setCurrentIndex(page); }
+MainWindow::Page MainWindow::page() const { return Page(tabs_->currentIndex()); }
+
+void MainWindow::showRun(engine::RunId id) {
+  run_->setRun(id);
+  showPage(Run);
+}
+
+void MainWindow::cloneRun(engine::RunId id) {
+  const RunData* shown = bridge_->data(id);
+  if (!shown) return;
+  engine::Recipe recipe = shown->recipe;
+  recipe.name = shown->info.name;
+  compose_->openRecipe(recipe, QString("copy of %1").arg(QString::fromStdString(shown->info.name)));
+  showPage(Compose);
+}
+
+void MainWindow::notify(const QString& sentence, bool error) {
+  if (!error && !sentence.startsWith("Read-only")) {
+    say(sentence);
+    return;
+  }
+  banner_count_ = banner_->isVisible() && sentence == banner_sentence_ ? banner_count_ + 1 : 1;
+  banner_sentence_ = sentence;
+  banner_text_->setText(banner_count_ > 1 ? QString("%1 (%2 times)").arg(sentence).arg(banner_count_) : sentence);
+  banner_->setProperty("level", error ? "error" : "note");
+  repolish(banner_);
+  banner_->show();
+  log_->add(0, error ? 3 : 2, sentence);
+}
+
+void MainWindow::setScheme(Scheme scheme) {
+  scheme_ = scheme;
+  applyTheme(*qApp, scheme_, zoom_);
+}
+
+void MainWindow::setZoom(double zoom) {
+  zoom_ = std::clamp(zoom, 0.8, 2.0);
+  applyTheme(*qApp, scheme_, zoom_);
+}
+
+void MainWindow::showLog(bool on) { log_dock_->setVisible(on); }
+
+bool MainWindow::saveScreenshots(const QString& folder, const QString& suffix) {
+  if (!QDir().mkpath(folder)) return false;
+  const Page before = page();
+  const Scheme scheme = scheme_;
+  bool done = true;
+  for (Scheme s : {Scheme::light, Scheme::dark}) {
+    setScheme(s);
+    for (Page p : {Compose, Run, Compare}) {
+      showPage(p);
+      for (int i = 0; i < 3; ++i) QApplication::processEvents(QEventLoop::AllEvents, 30);
+      done = grab().save(QString("%1/%2-%3%4.png").arg(folder, tabs_->tabText(p).toLower(), s == Scheme::light ? "light" : "dark", suffix)) && done;
+    }
+  }
+  setScheme(scheme);
+  showPage(before);
+  return done;
+}
+
+bool MainWindow::openPath(const QString& file) {
+  showPage(Compose);
+  return compose_->openFile(file);
+}
+
+void MainWindow::restore() {
+  LayoutGuard(*settings_).restore(*this);
+  scheme_ = settings_->value("theme").toString() == "dark" ? Scheme::dark : Scheme::light;
+  zoom_ = std::clamp(settings_->value("zoom", 1.0).toDouble(), 0.8, 2.0);
+  applyTheme(*qApp, scheme_, zoom_);
+}
+
+void MainWindow::remember() {
+  LayoutGuard(*settings_).save(*this);
+  settings_->setValue("theme", scheme_ == Scheme::dark ? "dark" : "light");
+  settings_->setValue("zoom", zoom_);
+  settings_->sync();
+}
+
+void MainWindow::closeEvent(QCloseEvent* event) {
+  if (bridge_->readOnly() || bridge_->idle()) {
+    remember();
+    event->accept();
+    return;
+  }
+  event->ignore();
+  if (!closing_) askBeforeClosing();
+}
+
+void MainWindow::askBeforeClosing() {
+  auto* box = new QMessageBox(QMessageBox::NoIcon, "A run is training", "A run is training in this window.", QMessageBox::NoButton, this);
+  box->setObjectName("closing question");
+  box->setAttribute(Qt::WA_DeleteOnClose);
+  box->setInformativeText("Stopping keeps a checkpoint; the run and those in the queue can be resumed at the next start.");
+  QPushButton* keep = box->addButton("Keep training, close when done", QMessageBox::AcceptRole);
+  QPushButton* stop = box->addButton("Stop and close", QMessageBox::DestructiveRole);
+  QPushButton* cancel = box->addButton("Cancel", QMessageBox::RejectRole);
+  box->setDefaultButton(cancel);
+  connect(keep, &QPushButton::clicked, this, [this] {
+    close_when_idle_ = true;
+    showMinimized();
+  });
+  connect(stop, &QPushButton::clicked, this, [this] {
+    closing_ = true;
+    bridge_->closeSession();
+    refreshStatus();
+  });
+  box->open();
+}
+
+void MainWindow::dragEnterEvent(QDragEnterEvent* event) {
+  if (event->mimeData()->hasUrls()) event->acceptProposedAction();
+}
+
+void MainWindow::dropEvent(QDropEvent* event) {
+  for (const QUrl& url : event->mimeData()->urls()) {
+    const QFileInfo file(url.toLocalFile());
+    if (file.isDir() && QFileInfo::exists(file.filePath() + "/config.json"))
+      compose_->document()->setField("model", file.filePath().toStdString());
+    else openPath(file.filePath());
+  }
+}
+
+}  // namespace ui

@@ -1,0 +1,100 @@
+#pragma once
+/// The window: run list on the left, pages in the middle, log below, menus. The pages do the work.
+
+#include <QMainWindow>
+#include <QSettings>
+#include <memory>
+
+#include "ui/engine_bridge.h"
+#include "ui/theme.h"
+
+class QLabel;
+class QFrame;
+class QListView;
+class QMenu;
+class QTabWidget;
+
+namespace ui {
+
+class ComparePage;
+class ComposePage;
+class LogModel;
+class RunPage;
+class RunPanel;
+
+class MainWindow : public QMainWindow {
+  Q_OBJECT
+
+ public:
+  enum Page { Compose, Run, Compare };
+
+  MainWindow(std::unique_ptr<EngineBridge> bridge, std::unique_ptr<QSettings> settings);
+  ~MainWindow() override;
+
+  EngineBridge* bridge() const { return bridge_.get(); }
+  ComposePage* composePage() const { return compose_; }
+  RunPage* runPage() const { return run_; }
+  ComparePage* comparePage() const { return compare_; }
+  RunPanel* runPanel() const { return runs_; }
+  void showPage(Page page);
+  Page page() const;
+  void setScheme(Scheme scheme);
+  void setZoom(double zoom);
+  void openPalette();
+  void showLog(bool on);
+  /// Non-modal bar above the pages; equal sentences are counted, not repeated.
+  void notify(const QString& sentence, bool error);
+  /// Every page as a PNG, light and dark.
+  bool saveScreenshots(const QString& folder, const QString& suffix = {});
+  bool openPath(const QString& file);
+
+ protected:
+  void closeEvent(QCloseEvent* event) override;
+  void dragEnterEvent(QDragEnterEvent* event) override;
+  void dropEvent(QDropEvent* event) override;
+
+ private:
+  void buildDocks();
+  void buildBanner();
+  void buildMenus();
+  void buildFileMenu();
+  void buildRunMenu();
+  void buildViewMenu();
+  void buildHelpMenu();
+  void connectPages();
+  void refreshStatus();
+  void say(const QString& sentence);  ///< in the status bar, for a while
+  void restore();
+  void remember();
+  void showRun(engine::RunId id);
+  void cloneRun(engine::RunId id);
+  void refreshRecent();
+  void addRecent(const QString& file);
+  void askBeforeClosing();
+  void showShortcuts();
+  void showAbout();
+
+  std::unique_ptr<QSettings> settings_;
+  std::unique_ptr<EngineBridge> bridge_;
+  Scheme scheme_ = Scheme::light;
+  double zoom_ = 1;
+  bool closing_ = false, close_when_idle_ = false;
+  QTabWidget* tabs_ = nullptr;
+  ComposePage* compose_ = nullptr;
+  RunPage* run_ = nullptr;
+  ComparePage* compare_ = nullptr;
+  RunPanel* runs_ = nullptr;
+  QDockWidget* runs_dock_ = nullptr;
+  QDockWidget* log_dock_ = nullptr;
+  LogModel* log_ = nullptr;
+  QFrame* banner_ = nullptr;
+  QLabel* banner_text_ = nullptr;
+  QString banner_sentence_;
+  int banner_count_ = 0;
+  QString said_;
+  QLabel* status_ = nullptr;
+  QLabel* queue_ = nullptr;
+  QMenu* recent_ = nullptr;
+};
+
+}  // namespace ui

@@ -1,0 +1,240 @@
+#include <QApplication>
+#include <QDesktopServices>
+#include <QDialog>
+#include <QDockWidget>
+#include <QFileInfo>
+#include <QHeaderView>
+#include <QKeySequence>
+#include <QHBoxLayout>
+#include <QMenuBar>
+#include <QMessageBox>
+#include <QPushButton>
+#include <QTableWidget>
+#include <QVBoxLayout>
+#include <QWhatsThis>
+
+#include "ui/command_palette.h"
+#include "ui/forms/schedule_editor.h"
+#include "ui/forms/stage_cards.h"
+#include "ui/layout_guard.h"
+#include "ui/main_window.h"
+#include "ui/models/run_list_model.h"
+#include "ui/pages/compare_page.h"
+#include "ui/pages/compose_page.h"
+#include "ui/pages/run_page.h"
+#include "ui/run_panel.h"
+
+namespace ui {
+
+void MainWindow::buildMenus() {
+  buildFileMenu();
+  QMenu* edit = menuBar()->addMenu("&Edit");
+  QUndoStack* undo = compose_->document()->undoStack();
+  QAction* undo_action = undo->createUndoAction(this, "Undo");
+  undo_action->setIcon(lineIcon("undo"));
+  undo_action->setShortcut(QKeySequence::Undo);
+  QAction* redo_action = undo->createRedoAction(this, "Redo");
+  redo_action->setIcon(lineIcon("redo"));
+  redo_action->setShortcuts({QKeySequence("Ctrl+Shift+Z"), QKeySequence("Ctrl+Y")});
+  edit->addActions({undo_action, redo_action});
+  edit->addSeparator();
+  edit->addAction("Add an epoch", this, [this] { compose_->schedule()->addEpoch(); });
+  edit->addAction("Remove the last epoch", this, [this] { compose_->schedule()->removeEpoch(); });
+  edit->addAction("Add a transfer stage", this, [this] { compose_->cards()->addStage("transfer"); });
+  edit->addAction("Add a fine-tuning stage", this, [this] { compose_->cards()->addStage("finetune"); });
+  buildRunMenu();
+  buildViewMenu();
+  buildHelpMenu();
+  auto* search = new QPushButton(lineIcon("search"), " Search  Ctrl+K");
+  search->setProperty("role", "quiet");
+  search->setFont(secondaryFont());
+  search->setAccessibleName("Command palette");
+  search->setToolTip("Every command, run and preset by name");
+  connect(search, &QPushButton::clicked, this, &MainWindow::openPalette);
+  auto* corner = new QWidget;
+  auto* row = new QHBoxLayout(corner);
+  row->setContentsMargins(0, 1, 8, 2);
+  row->addWidget(search);
+  menuBar()->setCornerWidget(corner);
+}
+
+void MainWindow::buildFileMenu() {
+  QMenu* file = menuBar()->addMenu("&File");
+  QMenu* presets = file->addMenu("New from preset");
+  for (const engine::Preset& preset : engine::presets()) {
+    const QString name = QString::fromStdString(preset.name);
+    QAction* action = presets->addAction(QString::fromStdString(preset.title), this, [this, name] {
+      compose_->choosePreset(name);
+      showPage(Compose);
+    });
+    action->setToolTip(QString::fromStdString(preset.doc));
+  }
+  file->addAction(lineIcon("open"), "Open recipe…", QKeySequence::Open, compose_, &ComposePage::askOpen);
+  recent_ = file->addMenu("Open recent");
+  file->addAction(lineIcon("save"), "Save recipe…", QKeySequence::Save, compose_, &ComposePage::askSave);
+  file->addSeparator();
+  QMenu* copy = file->addMenu("Copy ablation table");
+  for (auto [text, format] : {std::pair("As Markdown", AblationModel::Format::markdown), std::pair("As LaTeX", AblationModel::Format::latex),
+                              std::pair("As CSV", AblationModel::Format::csv), std::pair("As TSV", AblationModel::Format::tsv)})
+    copy->addAction(text, this, [this, format] { compare_->copyTable(format); });
+  file->addAction(lineIcon("export"), "Export comparison figure…", compare_, &ComparePage::exportFigure);
+  file->addAction(lineIcon("export"), "Export accuracy curves…", run_, &RunPage::exportAccuracy);
+  file->addSeparator();
+  file->addAction("Quit", QKeySequence::Quit, this, &QWidget::close);
+  refreshRecent();
+}
+
+void MainWindow::buildRunMenu() {
+  QMenu* menu = menuBar()->addMenu("&Run");
+  menu->addAction(lineIcon("play"), "Run this recipe", QKeySequence("Ctrl+Return"), compose_, &ComposePage::submit);
+  menu->addAction(lineIcon("stop"), "Stop run", QKeySequence("Ctrl+."), run_, &RunPage::stopRun);
+  menu->addAction(lineIcon("resume"), "Resume run", QKeySequence("Ctrl+Shift+R"), run_, &RunPage::resumeRun);
+  menu->addSeparator();
+  menu->addAction(lineIcon("copy"), "Clone run into Compose", QKeySequence("Ctrl+D"), this, [this] { cloneRun(runs_->currentRun()); });
+  menu->addAction(lineIcon("compare"), "Compare this run", QKeySequence("Ctrl+M"), this, [this] {
+    if (const auto id = runs_->currentRun()) Q_EMIT run_->compareWanted(id);
+  });
+  menu->addAction(lineIcon("edit"), "Rename run…", QKeySequence("F2"), runs_, &RunPanel::renameCurrent);
+  menu->addAction("Tag run…", QKeySequence("Ctrl+T"), runs_, &RunPanel::tagCurrent);
+  menu->addAction(lineIcon("trash"), "Delete run…", QKeySequence("Ctrl+Delete"), runs_, &RunPanel::removeCurrent);
+  menu->addSeparator();
+  menu->addAction(lineIcon("search"), "Filter runs", QKeySequence("Ctrl+Shift+F"), runs_, &RunPanel::focusFilter);
+}
+
+void MainWindow::buildViewMenu() {
+  QMenu* view = menuBar()->addMenu("&View");
+  view->addAction(lineIcon("search"), "Command palette", QKeySequence("Ctrl+K"), this, &MainWindow::openPalette);
+  view->addSeparator();
+  view->addAction("Compose", QKeySequence("Ctrl+1"), this, [this] { showPage(Compose); });
+  view->addAction("Run", QKeySequence("Ctrl+2"), this, [this] { showPage(Run); });
+  view->addAction("Compare", QKeySequence("Ctrl+3"), this, [this] { showPage(Compare); });
+  view->addSeparator();
+  view->addAction("Show schedule", QKeySequence("Alt+1"), this, [this] { showPage(Compose); compose_->showLower(ComposePage::Schedule); });
+  view->addAction("Show all settings", QKeySequence("Alt+2"), this, [this] { showPage(Compose); compose_->showLower(ComposePage::Settings); });
+  view->addAction(lineIcon("code"), "Show YAML", QKeySequence("Alt+3"), this, [this] { showPage(Compose); compose_->showLower(ComposePage::Yaml); });
+  view->addSeparator();
+  QAction* runs = runs_dock_->toggleViewAction();
+  runs->setShortcut(QKeySequence("Ctrl+Shift+L"));
+  QAction* log = log_dock_->toggleViewAction();
+  log->setIcon(lineIcon("log"));
+  log->setShortcut(QKeySequence("Ctrl+L"));
+  view->addActions({runs, log});
+  view->addAction("Reset layout", this, [this] {
+    LayoutGuard(*settings_).forget();
+    addDockWidget(Qt::LeftDockWidgetArea, runs_dock_);
+    addDockWidget(Qt::BottomDockWidgetArea, log_dock_);
+    runs_dock_->show();
+    log_dock_->hide();
+  });
+  view->addSeparator();
+  view->addAction(lineIcon("theme"), "Switch light and dark", QKeySequence("Alt+M"), this, [this] { setScheme(scheme_ == Scheme::light ? Scheme::dark : Scheme::light); });
+  view->addAction("Larger text", QKeySequence::ZoomIn, this, [this] { setZoom(zoom_ + 0.1); });
+  view->addAction("Smaller text", QKeySequence::ZoomOut, this, [this] { setZoom(zoom_ - 0.1); });
+  view->addAction("Normal text", QKeySequence("Ctrl+0"), this, [this] { setZoom(1); });
+}
+
+void MainWindow::buildHelpMenu() {
+  QMenu* help = menuBar()->addMenu("&Help");
+  QAction* what = QWhatsThis::createAction(this);
+  what->setText("What's this?");
+  help->addAction(what);
+  help->addAction("Shortcuts", QKeySequence("Ctrl+/"), this, &MainWindow::showShortcuts);
+  help->addAction("About Equipoise", this, &MainWindow::showAbout);
+}
+
+namespace {
+
+void collect(const QList<QAction*>& actions, const QString& prefix, const std::function<void(QAction*, const QString&)>& use) {
+  for (QAction* action : actions) {
+    if (action->isSeparator()) continue;
+    const QString text = action->text().remove('&');
+    if (action->menu()) collect(action->menu()->actions(), prefix + text + ": ", use);
+    else use(action, prefix + text);
+  }
+}
+
+}  // namespace
+
+void MainWindow::openPalette() {
+  std::vector<Command> commands;
+  collect(menuBar()->actions(), {}, [&](QAction* action, const QString& text) {
+    if (text.endsWith("Command palette")) return;
+    commands.push_back({text, action->shortcut().toString(QKeySequence::NativeText), [action] { action->trigger(); }, action->isEnabled()});
+  });
+  for (const engine::RunInfo& info : bridge_->runs()) {
+    const engine::RunId id = info.id;
+    commands.push_back({"Open run " + QString::fromStdString(info.name), QString("run %1").arg(id), [this, id] {
+                          runs_->select(id);
+                          showRun(id);
+                        }});
+  }
+  (new CommandPalette(std::move(commands), this))->open();
+}
+
+void MainWindow::showShortcuts() {
+  auto* dialog = new QDialog(this);
+  dialog->setAttribute(Qt::WA_DeleteOnClose);
+  dialog->setWindowTitle("Shortcuts");
+  std::vector<std::pair<QString, QString>> rows;
+  collect(menuBar()->actions(), {}, [&](QAction* action, const QString& text) {
+    if (!action->shortcut().isEmpty()) rows.emplace_back(text, action->shortcut().toString(QKeySequence::NativeText));
+  });
+  for (auto [text, key] : {std::pair("Schedule: choose epoch", "Left, Right"), std::pair("Schedule: move the step", "Up, Down"),
+                           std::pair("Schedule: shorten the list", "Delete"), std::pair("Plot: show all and follow", "F"),
+                           std::pair("Plot: move the crosshair", "Left, Right"), std::pair("Runs: tick for comparison", "Space")})
+    rows.emplace_back(text, key);
+  auto* table = new QTableWidget(int(rows.size()), 2);
+  table->setHorizontalHeaderLabels({"action", "keys"});
+  table->verticalHeader()->hide();
+  table->setShowGrid(false);
+  table->setEditTriggers(QAbstractItemView::NoEditTriggers);
+  table->setAccessibleName("Shortcuts");
+  table->horizontalHeader()->setStretchLastSection(true);
+  for (int i = 0; i < int(rows.size()); ++i) {
+    table->setItem(i, 0, new QTableWidgetItem(rows[std::size_t(i)].first));
+    table->setItem(i, 1, new QTableWidgetItem(rows[std::size_t(i)].second));
+  }
+  table->resizeColumnToContents(0);
+  auto* layout = new QVBoxLayout(dialog);
+  layout->addWidget(table);
+  dialog->resize(560, 560);
+  dialog->show();
+}
+
+void MainWindow::showAbout() {
+  QMessageBox box(QMessageBox::NoIcon, "About Equipoise",
+                  "<b>Equipoise</b><br>Converts pretrained Transformers to hybrid attention and shows whether the linear half is used.",
+                  QMessageBox::Ok, this);
+  box.setInformativeText(QString("Version %1 · Qt %2 · GPL-3.0-or-later\nStore: %3")
+                             .arg(QApplication::applicationVersion(), qVersion(), QString::fromStdString(bridge_->store().string())));
+  box.setTextInteractionFlags(Qt::TextSelectableByMouse);
+  box.exec();
+}
+
+void MainWindow::addRecent(const QString& file) {
+  QStringList files = settings_->value("recent").toStringList();
+  const QString path = QFileInfo(file).absoluteFilePath();
+  files.removeAll(path);
+  files.prepend(path);
+  settings_->setValue("recent", QStringList(files.mid(0, 10)));
+  refreshRecent();
+}
+
+void MainWindow::refreshRecent() {
+  recent_->clear();
+  const QStringList files = settings_->value("recent").toStringList();
+  recent_->setEnabled(!files.isEmpty());
+  for (const QString& file : files) {
+    QAction* action = recent_->addAction(QFileInfo(file).fileName(), this, [this, file] { openPath(file); });
+    action->setToolTip(file);
+    action->setEnabled(QFileInfo::exists(file));
+  }
+  if (files.isEmpty()) return;
+  recent_->addSeparator();
+  recent_->addAction("Clear list", this, [this] {
+    settings_->remove("recent");
+    refreshRecent();
+  });
+}
+
+}  // namespace ui

@@ -1,0 +1,155 @@
+#include "ui/models/run_list_model.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace ui {
+
+QString stateText(engine::RunState state) { return QString::fromLatin1(engine::to_string(state)); }
+
+QString durationText(double seconds) {
+  if (!std::isfinite(seconds) || seconds < 0) return "–";
+  const auto s = static_cast<long long>(std::llround(seconds));
+  if (s < 60) return QString("%1 s").arg(s);
+  if (s < 3600) return QString("%1 min %2 s").arg(s / 60).arg(s % 60, 2, 10, QChar('0'));
+  if (s < 86400) return QString("%1 h %2 min").arg(s / 3600).arg(s / 60 % 60, 2, 10, QChar('0'));
+  return QString("%1 d %2 h").arg(s / 86400).arg(s / 3600 % 24);
+}
+
+RunListModel::RunListModel(QObject* parent) : QAbstractListModel(parent) {}
+
+void RunListModel::setRuns(const std::vector<engine::RunInfo>& runs) {
+  for (int i = int(rows_.size()) - 1; i >= 0; --i) {
+    const auto id = rows_[std::size_t(i)].info.id;
+    if (std::none_of(runs.begin(), runs.end(), [id](const auto& r) { return r.id == id; })) {
+      beginRemoveRows({}, i, i);
+      rows_.erase(rows_.begin() + i);
+      endRemoveRows();
+    }
+  }
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    auto it = std::find_if(rows_.begin(), rows_.end(), [&](const RunRow& r) { return r.info.id == runs[i].id; });
+    if (it == rows_.end()) {
+      const int at = int(std::min(i, rows_.size()));
+      beginInsertRows({}, at, at);
+      rows_.insert(rows_.begin() + at, RunRow{runs[i], 0, {}, {}, false, false});
+      endInsertRows();
+      it = rows_.begin() + at;
+    }
+    const engine::RunInfo& now = runs[i];
+    const bool same = it->info.state == now.state && it->info.name == now.name && it->info.steps == now.steps &&
+                      it->info.total_steps == now.total_steps && it->info.tags == now.tags &&
+                      it->info.notes == now.notes && it->info.message == now.message;
+    it->info = now;
+    if (now.total_steps > 0) it->progress = double(now.steps) / double(now.total_steps);
+    if (!same) {
+      const QModelIndex changed = index(int(it - rows_.begin()));
+      Q_EMIT dataChanged(changed, changed);
+    }
+  }
+}
+
+void RunListModel::setResults(const RunData& data) {
+  const QModelIndex at = indexOf(data.info.id);
+  if (!at.isValid()) return;
+  RunRow& row = rows_[std::size_t(at.row())];
+  row.hybrid = data.lastScore("hybrid", "all");
+  row.delta_h_swa = data.lastScore("delta_h_swa", "all");
+  row.info.state = data.info.state;
+  row.read = true;
+  const auto total = std::max<std::int64_t>(data.info.total_steps, 1);
+  row.progress = data.progress ? double(data.progress->total_step) / double(std::max<std::int64_t>(data.progress->total_steps, 1))
+                               : double(data.info.steps) / double(total);
+  Q_EMIT dataChanged(at, at);
+}
+
+void RunListModel::setChosen(const std::vector<engine::RunId>& runs) {
+  for (RunRow& row : rows_) row.chosen = std::find(runs.begin(), runs.end(), row.info.id) != runs.end();
+  if (!rows_.empty()) Q_EMIT dataChanged(index(0), index(int(rows_.size()) - 1), {Qt::CheckStateRole, ChosenRole});
+  Q_EMIT chosenChanged();
+}
+
+std::vector<engine::RunId> RunListModel::chosen() const {
+  std::vector<engine::RunId> out;
+  for (const RunRow& row : rows_)
+    if (row.chosen) out.push_back(row.info.id);
+  return out;
+}
+
+engine::RunId RunListModel::idAt(int row) const {
+  return row >= 0 && row < int(rows_.size()) ? rows_[std::size_t(row)].info.id : 0;
+}
+
+QModelIndex RunListModel::indexOf(engine::RunId id) const {
+  for (std::size_t i = 0; i < rows_.size(); ++i)
+    if (rows_[i].info.id == id) return index(int(i));
+  return {};
+}
+
+int RunListModel::rowCount(const QModelIndex& parent) const { return parent.isValid() ? 0 : int(rows_.size()); }
+
+QVariant RunListModel::data(const QModelIndex& at, int role) const {
+  if (!at.isValid() || at.row() >= int(rows_.size())) return {};
+  const RunRow& row = rows_[std::size_t(at.row())];
+  switch (role) {
+    case Qt::DisplayRole: return QString::fromStdString(row.info.name);
+    case Qt::CheckStateRole: return row.chosen ? Qt::Checked : Qt::Unchecked;
+    case IdRole: return qint64(row.info.id);
+    case StateRole: return int(row.info.state);
+    case ProgressRole: return std::clamp(row.progress, 0.0, 1.0);
+    case ChosenRole: return row.chosen;
+    case ReadRole: return row.read;
+    case ResultRole: return row.hybrid ? QString("%1 %").arg(row.hybrid->value * 100, 0, 'f', 1) : QString();
+    case DetailRole: {
+      QString text = stateText(row.info.state);
+      if (row.info.state == engine::RunState::running) text += QString(" %1 %").arg(int(row.progress * 100));
+      if (row.delta_h_swa) {
+        const double d = row.delta_h_swa->value * 100;
+        text += QString(" · Δ %1%2").arg(d < 0 ? "−" : "+").arg(std::abs(d), 0, 'f', 1);
+      }
+      return text;
+    }
+    case FilterRole:
+      return QString::fromStdString(row.info.name + '\n' + row.info.tags + '\n' + row.info.notes + '\n' +
+                                    engine::to_string(row.info.state) + '\n' + row.info.recipe);
+    case Qt::ToolTipRole: {
+      QString text = QString("%1 — run %2, %3").arg(QString::fromStdString(row.info.name)).arg(row.info.id).arg(stateText(row.info.state));
+      if (row.info.seconds > 0) text += ", " + durationText(row.info.seconds);
+      if (!row.info.message.empty()) text += "\n" + QString::fromStdString(row.info.message);
+      if (!row.info.tags.empty()) text += "\ntags: " + QString::fromStdString(row.info.tags);
+      if (!row.info.notes.empty()) text += "\n" + QString::fromStdString(row.info.notes);
+      return text;
+    }
+    case Qt::AccessibleTextRole:
+      return QString("%1, %2 %3").arg(QString::fromStdString(row.info.name), data(at, DetailRole).toString(), data(at, ResultRole).toString());
+    default: return {};
+  }
+}
+
+bool RunListModel::setData(const QModelIndex& at, const QVariant& value, int role) {
+  if (!at.isValid() || role != Qt::CheckStateRole) return false;
+  rows_[std::size_t(at.row())].chosen = value.toInt() == Qt::Checked;
+  Q_EMIT dataChanged(at, at, {Qt::CheckStateRole, ChosenRole});
+  Q_EMIT chosenChanged();
+  return true;
+}
+
+Qt::ItemFlags RunListModel::flags(const QModelIndex& at) const {
+  return at.isValid() ? Qt::ItemIsEnabled | Qt::ItemIsSelectable | Qt::ItemIsUserCheckable | Qt::ItemNeverHasChildren
+                      : Qt::NoItemFlags;
+}
+
+void RunFilter::setWords(const QString& text) {
+  words_ = text.split(' ', Qt::SkipEmptyParts);
+  invalidateFilter();
+}
+
+bool RunFilter::filterAcceptsRow(int row, const QModelIndex& parent) const {
+  const QString text = sourceModel()->index(row, 0, parent).data(RunListModel::FilterRole).toString();
+  return std::all_of(words_.begin(), words_.end(), [&](const QString& word) {
+    if (word.size() > 1 && word.startsWith('-')) return !text.contains(word.mid(1), Qt::CaseInsensitive);
+    return text.contains(word, Qt::CaseInsensitive);
+  });
+}
+
+}  // namespace ui

@@ -1,0 +1,283 @@
+#include "ui/pages/compose_page.h"
+
+#include <QButtonGroup>
+#include <QComboBox>
+#include <QFileDialog>
+#include <QFrame>
+#include <QLabel>
+#include <QLineEdit>
+#include <QPushButton>
+#include <QSaveFile>
+#include <QScrollArea>
+#include <QStackedWidget>
+#include <QToolButton>
+#include <QVBoxLayout>
+
+#include "ui/forms/recipe_form.h"
+#include "ui/forms/schedule_editor.h"
+#include "ui/forms/stage_cards.h"
+#include "ui/forms/yaml_view.h"
+#include "ui/theme.h"
+
+namespace ui {
+namespace {
+
+QString countText(double n) {
+  if (n >= 1e9) return QString("%1 G").arg(n / 1e9, 0, 'g', 3);
+  if (n >= 1e6) return QString("%1 M").arg(n / 1e6, 0, 'g', 3);
+  if (n >= 1e4) return QString("%1 k").arg(n / 1e3, 0, 'f', 0);
+  return QString::number(n, 'f', 0);
+}
+
+}  // namespace
+
+ComposePage::ComposePage(EngineBridge* bridge, QWidget* parent)
+    : QWidget(parent), bridge_(bridge), document_(new RecipeDocument(this)) {
+  setProperty("role", "page");
+  cards_ = new StageCards(document_);
+  schedule_ = new ScheduleEditor(document_);
+  form_ = new RecipeForm(document_);
+  yaml_ = new YamlView(document_);
+  lower_ = new QStackedWidget;
+  for (QWidget* w : {static_cast<QWidget*>(schedule_), static_cast<QWidget*>(form_), static_cast<QWidget*>(yaml_)}) lower_->addWidget(w);
+
+  auto* segments = new QHBoxLayout;
+  segments->setSpacing(0);
+  choice_ = new QButtonGroup(this);
+  int id = 0;
+  for (const char* text : {"Schedule", "All settings", "YAML"}) {
+    auto* button = new QPushButton(text);
+    button->setCheckable(true);
+    button->setProperty("role", "segment");
+    choice_->addButton(button, id++);
+    segments->addWidget(button);
+  }
+  choice_->button(Schedule)->setChecked(true);
+  segments->addStretch();
+  connect(choice_, &QButtonGroup::idClicked, this, [this](int i) { showLower(Lower(i)); });
+
+  auto* panel = new QFrame;
+  panel->setProperty("role", "card");
+  auto* inside = new QVBoxLayout(panel);
+  inside->setContentsMargins(16, 8, 16, 12);
+  inside->setSpacing(10);
+  inside->addLayout(segments);
+  inside->addWidget(lower_, 1);
+
+  estimate_ = new QLabel;
+  estimate_->setFont(secondaryFont());
+  estimate_->setProperty("role", "secondary");
+  problem_ = new QPushButton;
+  problem_->setProperty("role", "warning");
+  problem_->setFont(secondaryFont());
+  problem_->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Fixed);
+  connect(problem_, &QPushButton::clicked, this, [this] {
+    if (document_->problems().empty()) return;
+    showLower(Settings);
+    form_->showField(QString::fromStdString(document_->problems().front().path));
+  });
+  auto* foot = new QVBoxLayout;
+  foot->setSpacing(0);
+  foot->addWidget(estimate_);
+  foot->addWidget(problem_);
+
+  auto* content = new QWidget;
+  content->setProperty("role", "canvas");
+  auto* layout = new QVBoxLayout(content);
+  layout->setContentsMargins(16, 12, 16, 10);
+  layout->setSpacing(10);
+  layout->addWidget(buildHeader());
+  layout->addWidget(cards_);
+  layout->addWidget(panel, 1);
+  layout->addLayout(foot);
+  auto* scroll = new QScrollArea;
+  scroll->setWidgetResizable(true);
+  scroll->setFrameShape(QFrame::NoFrame);
+  scroll->setFocusPolicy(Qt::NoFocus);
+  scroll->setWidget(content);
+  auto* outer = new QVBoxLayout(this);
+  outer->setContentsMargins(0, 0, 0, 0);
+  outer->addWidget(scroll);
+
+  connect(cards_, &StageCards::moreWanted, this, [this](const QString& section) {
+    showLower(Settings);
+    form_->showField(section);
+  });
+  connect(document_, &RecipeDocument::changed, this, &ComposePage::sync);
+  choosePreset(QString::fromStdString(engine::presets().front().name));
+}
+
+QWidget* ComposePage::buildHeader() {
+  auto* title = new QLabel("Compose");
+  title->setFont(titleFont());
+  presets_ = new QComboBox;
+  presets_->setAccessibleName("Preset");
+  presets_->setObjectName("preset");
+  for (const engine::Preset& preset : engine::presets()) {
+    presets_->addItem(QString::fromStdString(preset.title), QString::fromStdString(preset.name));
+    presets_->setItemData(presets_->count() - 1, QString::fromStdString(preset.doc), Qt::ToolTipRole);
+  }
+  presets_->setMinimumWidth(300);
+  presets_->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
+  connect(presets_, &QComboBox::activated, this, [this](int i) { choosePreset(presets_->itemData(i).toString()); });
+  name_ = new QLineEdit;
+  name_->setAccessibleName("Name of the run");
+  name_->setPlaceholderText("name of the run");
+  name_->setFixedWidth(160);
+  connect(name_, &QLineEdit::editingFinished, this, [this] {
+    if (name_->isModified()) document_->setField("name", name_->text().toStdString());
+  });
+  auto* open = new QPushButton(lineIcon("open"), " Open…");
+  open->setToolTip("Open a recipe from a YAML file");
+  auto* save = new QPushButton(lineIcon("save"), " Save…");
+  save->setToolTip("Save the recipe as YAML; `equipoise run` takes the file");
+  connect(open, &QPushButton::clicked, this, &ComposePage::askOpen);
+  connect(save, &QPushButton::clicked, this, &ComposePage::askSave);
+  run_ = new QPushButton(lineIcon("play-primary"), " Run");
+  run_->setObjectName("run");
+  run_->setProperty("role", "primary");
+  run_->setAccessibleName("Run this recipe");
+  connect(run_, &QPushButton::clicked, this, &ComposePage::submit);
+  auto* header = new QWidget;
+  auto* row = new QHBoxLayout(header);
+  row->setContentsMargins(0, 0, 0, 0);
+  row->setSpacing(8);
+  row->addWidget(title);
+  row->addSpacing(8);
+  row->addWidget(presets_);
+  auto* label = new QLabel("Name");
+  label->setProperty("role", "secondary");
+  row->addSpacing(8);
+  row->addWidget(label);
+  row->addWidget(name_);
+  row->addStretch();
+  row->addWidget(open);
+  row->addWidget(save);
+  row->addWidget(run_);
+  return header;
+}
+
+void ComposePage::choosePreset(const QString& name) {
+  for (const engine::Preset& preset : engine::presets()) {
+    if (QString::fromStdString(preset.name) != name) continue;
+    document_->open(preset.recipe);
+    presets_->setCurrentIndex(presets_->findData(name));
+    presets_->setToolTip(QString::fromStdString(preset.doc));
+    return;
+  }
+}
+
+void ComposePage::openRecipe(const engine::Recipe& recipe, const QString& from) {
+  document_->open(recipe);
+  int at = presets_->findData("file");
+  if (at < 0) {
+    presets_->addItem(QString(), "file");
+    at = presets_->count() - 1;
+  }
+  presets_->setItemText(at, from);
+  presets_->setCurrentIndex(at);
+}
+
+bool ComposePage::openFile(const QString& file) {
+  const engine::ParsedRecipe parsed = engine::load_recipe(file.toStdString());
+  for (const auto& p : parsed.problems) {
+    if (p.warning) continue;
+    Q_EMIT notice(QString("%1: %2%3").arg(QFileInfo(file).fileName(), p.path.empty() ? QString() : QString::fromStdString(p.path) + ": ",
+                                          QString::fromStdString(p.message)), true);
+    return false;
+  }
+  openRecipe(parsed.recipe, QFileInfo(file).fileName());
+  Q_EMIT fileOpened(file);
+  return true;
+}
+
+bool ComposePage::saveFile(const QString& file) {
+  QSaveFile out(file);
+  const QByteArray text = QByteArray::fromStdString(engine::to_yaml(document_->recipe()));
+  if (!out.open(QIODevice::WriteOnly) || out.write(text) != text.size() || !out.commit()) {
+    Q_EMIT notice(QString("%1 cannot be written: %2").arg(file, out.errorString()), true);
+    return false;
+  }
+  document_->undoStack()->setClean();
+  Q_EMIT notice("Saved " + file, false);
+  Q_EMIT fileOpened(file);
+  return true;
+}
+
+void ComposePage::askOpen() {
+  auto* dialog = new QFileDialog(this, "Open a recipe", {}, "Recipes (*.yaml *.yml);;All files (*)");
+  dialog->setAttribute(Qt::WA_DeleteOnClose);
+  connect(dialog, &QFileDialog::fileSelected, this, &ComposePage::openFile);
+  dialog->open();
+}
+
+void ComposePage::askSave() {
+  auto* dialog = new QFileDialog(this, "Save the recipe", QString::fromStdString(document_->recipe().name) + ".yaml", "Recipes (*.yaml)");
+  dialog->setAttribute(Qt::WA_DeleteOnClose);
+  dialog->setAcceptMode(QFileDialog::AcceptSave);
+  dialog->setDefaultSuffix("yaml");
+  connect(dialog, &QFileDialog::fileSelected, this, &ComposePage::saveFile);
+  dialog->open();
+}
+
+void ComposePage::showLower(Lower what) {
+  lower_->setCurrentIndex(what);
+  choice_->button(what)->setChecked(true);
+  // The whole form and the text hold what the cards hold; they get the room.
+  cards_->setVisible(what == Schedule);
+}
+
+void ComposePage::sync() {
+  const QString name = QString::fromStdString(document_->recipe().name);
+  if (!(name_->hasFocus() && name_->isModified()) && name_->text() != name) name_->setText(name);
+  const bool blocked = document_->hasErrors() || bridge_->readOnly();
+  run_->setEnabled(!blocked);
+  run_->setToolTip(bridge_->readOnly()       ? bridge_->readOnlyReason()
+                   : document_->hasErrors() ? "The recipe has a problem: " + QString::fromStdString(document_->problems().front().message)
+                   : bridge_->idle()        ? "Start this run (Ctrl+Return)"
+                                            : "Queue this run (Ctrl+Return)");
+  const auto& problems = document_->problems();
+  problem_->setVisible(!problems.empty());
+  if (!problems.empty()) {
+    const auto& p = problems.front();
+    QString text = QString::fromStdString((p.path.empty() ? "" : p.path + ": ") + p.message);
+    problem_->setToolTip(text + "\nPress to see the field.");
+    if (problems.size() > 1) text += QString(" (and %1 more)").arg(problems.size() - 1);
+    problem_->setText(QFontMetrics(problem_->font()).elidedText(text, Qt::ElideRight, std::max(300, width() - 40)));
+    problem_->setProperty("level", p.warning ? "warning" : "error");
+    repolish(problem_);
+  }
+  syncEstimate();
+}
+
+void ComposePage::syncEstimate() {
+  const engine::Recipe& r = document_->recipe();
+  double steps = 0, tokens = 0;
+  std::int64_t epochs = 0;
+  QStringList stages;
+  for (const engine::StageSpec& s : r.stages) {
+    const auto per_epoch = engine::steps_per_epoch(r, s);
+    steps += double(per_epoch) * double(s.epochs);
+    tokens += double(per_epoch) * double(s.epochs) * double(r.data.sequence_length * s.batch_size * s.accumulation);
+    epochs += s.epochs;
+    stages << QString("%1 %2 × %L3").arg(s.kind == "transfer" ? "transfer" : "fine-tune").arg(s.epochs).arg(per_epoch);
+  }
+  if (r.stages.empty()) {
+    estimate_->setText("No stage: the model is converted and evaluated as it is.");
+    return;
+  }
+  const auto evaluations = r.evaluation.every > 0 ? std::int64_t(steps) / r.evaluation.every : std::int64_t(r.stages.size());
+  estimate_->setText(QString("%L1 steps (%2) · %3 tokens · %4 epochs · %5 evaluations of %6 components")
+                         .arg(qint64(steps)).arg(stages.join(", "), countText(tokens)).arg(epochs).arg(evaluations).arg(r.evaluation.components.size()));
+}
+
+void ComposePage::submit() {
+  for (const auto& problem : bridge_->check(document_->recipe())) {
+    if (problem.warning) continue;
+    Q_EMIT notice(QString::fromStdString((problem.path.empty() ? "" : problem.path + ": ") + problem.message), true);
+    return;
+  }
+  if (const auto id = bridge_->submit(document_->recipe())) Q_EMIT submitted(*id);
+}
+
+}  // namespace ui

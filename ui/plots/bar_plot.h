@@ -1,0 +1,49 @@
+#pragma once
+/// Grouped bars with whiskers: one group a run or task, one bar a series.
+
+#include <QWidget>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "ui/theme.h"
+
+namespace ui {
+
+struct Bar {
+  double value = 0;
+  double half = 0;  ///< half width of the 95 % interval; 0: none
+};
+
+struct BarSeries {
+  QString label;
+  std::function<SeriesStyle(Scheme)> style;
+  std::vector<std::optional<Bar>> bars;  ///< one a group; empty where there is none
+};
+
+class BarPlot : public QWidget {
+  Q_OBJECT
+
+ public:
+  BarPlot(const QString& name, const QString& y_title, QWidget* parent = nullptr);
+  ~BarPlot() override;
+  void setData(QStringList groups, std::vector<BarSeries> series);
+  void setPlaceholder(const QString& text);
+  bool exportTo(const QString& file) const;  ///< by suffix: png, svg, pdf, csv
+  QString csv() const;
+  QSize sizeHint() const override { return {640, 280}; }
+  QSize minimumSizeHint() const override { return {240, 140}; }
+
+ protected:
+  void changeEvent(QEvent* event) override;
+  void resizeEvent(QResizeEvent* event) override;
+  bool eventFilter(QObject* watched, QEvent* event) override;
+
+ private:
+  struct Impl;
+  void rebuild();
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ui

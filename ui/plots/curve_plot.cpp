@@ -1,0 +1,292 @@
+#include "ui/plots/curve_plot.h"
+
+#include <QContextMenuEvent>
+#include <QMenu>
+#include <QTimer>
+#include <QVBoxLayout>
+#include <algorithm>
+#include <cmath>
+
+#include "ui/plots/curve_plot_impl.h"
+
+namespace ui {
+
+CurvePlot::CurvePlot(const QString& name, const QString& x_title, const QString& y_title, QWidget* parent)
+    : QWidget(parent), impl_(std::make_unique<Impl>()) {
+  setObjectName(name);
+  setAccessibleName(name);
+  Impl& d = *impl_;
+  d.plot = new QCustomPlot(this);
+  d.plot->setPlottingHint(QCP::phFastPolylines, true);
+  d.plot->setNoAntialiasingOnDrag(true);
+  d.plot->setInteractions(QCP::iRangeDrag | QCP::iRangeZoom);
+  d.plot->setFocusPolicy(Qt::StrongFocus);
+  d.plot->setAccessibleName(name);
+  d.plot->setWhatsThis("Drag to move, wheel to zoom (over an axis: that axis only), double-click or F to see all again. "
+                       "Right-click to export. Arrow keys move the crosshair.");
+  d.plot->installEventFilter(this);
+  auto* layout = new QVBoxLayout(this);
+  layout->setContentsMargins(0, 0, 0, 0);
+  layout->addWidget(d.plot);
+
+  d.plot->xAxis->setLabel(x_title);
+  d.plot->yAxis->setLabel(y_title);
+  d.plot->yAxis->setNumberFormat("gb");
+  d.plot->xAxis->setNumberFormat("f");
+  d.plot->xAxis->setNumberPrecision(0);
+  d.plot->axisRect()->setAutoMargins(QCP::msNone);
+  d.plot->axisRect()->setRangeZoomFactor(0.85);
+  d.plot->addLayer("cross", d.plot->layer("overlay"), QCustomPlot::limAbove);
+  d.overlay = d.plot->layer("cross");
+  d.overlay->setMode(QCPLayer::lmBuffered);
+  d.zero = new QCPItemStraightLine(d.plot);
+  d.zero->point1->setCoords(0, 0);
+  d.zero->point2->setCoords(1, 0);
+  d.zero->setVisible(false);
+  d.cross = new QCPItemLine(d.plot);
+  d.cross->setLayer(d.overlay);
+  d.cross->start->setTypeX(QCPItemPosition::ptPlotCoords);
+  d.cross->start->setTypeY(QCPItemPosition::ptAxisRectRatio);
+  d.cross->end->setTypeX(QCPItemPosition::ptPlotCoords);
+  d.cross->end->setTypeY(QCPItemPosition::ptAxisRectRatio);
+  d.cross->setVisible(false);
+  d.corner = new QLabel(d.plot);
+  d.corner->setAttribute(Qt::WA_TransparentForMouseEvents);
+  d.corner->setTextFormat(Qt::RichText);
+  d.corner->hide();
+  d.placeholder = new QLabel(d.plot);
+  d.placeholder->setAlignment(Qt::AlignCenter);
+  d.placeholder->setWordWrap(true);
+  d.placeholder->setAttribute(Qt::WA_TransparentForMouseEvents);
+  d.placeholder->setProperty("role", "secondary");
+  d.placeholder->hide();
+
+  connect(d.plot, &QCustomPlot::afterReplot, this, [this] { ++impl_->replots; });
+  connect(d.plot, &QCustomPlot::mouseWheel, this, [this] { userMoved(); });
+  connect(d.plot, &QCustomPlot::mouseDoubleClick, this, [this] { fit(); });
+  connect(d.plot->xAxis, qOverload<const QCPRange&>(&QCPAxis::rangeChanged), this, [this](const QCPRange& range) {
+    if (impl_->setting_range) return;
+    impl_->follow = false;
+    Q_EMIT rangeXChanged(range.lower, range.upper, true);
+    request();
+  });
+  d.restyle(this);
+}
+
+CurvePlot::~CurvePlot() = default;
+
+void CurvePlot::setCurve(const CurveSpec& spec) {
+  Impl& d = *impl_;
+  auto [it, added] = d.curves.try_emplace(spec.id);
+  it->second.spec = spec;
+  if (added) d.order.push_back(spec.id);
+  else d.dropItems(it->second);
+  d.makeItems(it->second, this);
+  request();
+}
+
+void CurvePlot::setPoints(const QString& id, std::vector<CurvePoint> points) {
+  auto it = impl_->curves.find(id);
+  if (it == impl_->curves.end()) return;
+  it->second.points = std::move(points);
+  request();
+}
+
+void CurvePlot::append(const QString& id, const std::vector<CurvePoint>& points) {
+  auto it = impl_->curves.find(id);
+  if (it == impl_->curves.end() || points.empty()) return;
+  auto& have = it->second.points;
+  while (!have.empty() && have.back().x >= points.front().x) have.pop_back();
+  have.insert(have.end(), points.begin(), points.end());
+  request();
+}
+
+void CurvePlot::removeCurve(const QString& id) {
+  Impl& d = *impl_;
+  auto it = d.curves.find(id);
+  if (it == d.curves.end()) return;
+  d.dropItems(it->second);
+  d.curves.erase(it);
+  std::erase(d.order, id);
+  request();
+}
+
+void CurvePlot::clearCurves() {
+  for (auto& [id, curve] : impl_->curves) impl_->dropItems(curve);
+  impl_->curves.clear();
+  impl_->order.clear();
+  request();
+}
+
+void CurvePlot::setCurveShown(const QString& id, bool shown) {
+  auto it = impl_->curves.find(id);
+  if (it == impl_->curves.end()) return;
+  it->second.shown = shown;
+  request();
+}
+
+const std::vector<CurvePoint>& CurvePlot::points(const QString& id) const {
+  static const std::vector<CurvePoint> nothing;
+  auto it = impl_->curves.find(id);
+  return it == impl_->curves.end() ? nothing : it->second.points;
+}
+
+QStringList CurvePlot::curves() const { return {impl_->order.begin(), impl_->order.end()}; }
+
+void CurvePlot::setScaleY(double factor, int decimals) {
+  impl_->factor = factor;
+  impl_->decimals = decimals;
+}
+
+void CurvePlot::setZeroLine(bool on) {
+  impl_->zero_line = on;
+  impl_->zero->setVisible(on);
+  request();
+}
+
+void CurvePlot::setLogY(bool on) {
+  QCPAxis* axis = impl_->plot->yAxis;
+  axis->setScaleType(on ? QCPAxis::stLogarithmic : QCPAxis::stLinear);
+  if (on) axis->setTicker(QSharedPointer<QCPAxisTickerLog>::create());
+  else axis->setTicker(QSharedPointer<QCPAxisTicker>::create());
+  request();
+}
+
+bool CurvePlot::logY() const { return impl_->plot->yAxis->scaleType() == QCPAxis::stLogarithmic; }
+
+void CurvePlot::setFullX(std::optional<double> last_step) {
+  impl_->full_x = last_step;
+  request();
+}
+
+void CurvePlot::setRangeX(double low, double high, bool by_user) {
+  Impl& d = *impl_;
+  const bool was = std::exchange(d.setting_range, true);
+  d.plot->xAxis->setRange(low, high);
+  d.setting_range = was;
+  if (by_user) d.follow = false;
+  request();
+}
+
+void CurvePlot::fit() {
+  impl_->follow = true;
+  refresh();
+  const QCPRange range = impl_->plot->xAxis->range();
+  Q_EMIT rangeXChanged(range.lower, range.upper, false);
+}
+
+bool CurvePlot::following() const { return impl_->follow; }
+
+void CurvePlot::setPlaceholder(const QString& text) {
+  impl_->placeholder->setText(text);
+  request();
+}
+
+QRect CurvePlot::plotArea() const { return impl_->plot->axisRect()->rect().translated(impl_->plot->pos()); }
+
+std::pair<double, double> CurvePlot::rangeX() const {
+  return {impl_->plot->xAxis->range().lower, impl_->plot->xAxis->range().upper};
+}
+
+std::pair<double, double> CurvePlot::rangeY() const {
+  return {impl_->plot->yAxis->range().lower, impl_->plot->yAxis->range().upper};
+}
+
+int CurvePlot::replotCount() const { return impl_->replots; }
+
+void CurvePlot::userMoved() {
+  impl_->follow = false;
+  request();
+}
+
+void CurvePlot::request() {
+  if (std::exchange(impl_->queued, true)) return;
+  QTimer::singleShot(0, this, [this] { refresh(); });
+}
+
+void CurvePlot::refresh() {
+  Impl& d = *impl_;
+  d.queued = false;
+  const QCPRange before = d.plot->xAxis->range();
+  if (d.follow) d.autoscale();
+  d.feed();
+  d.placeLabels(this);
+  const bool empty = std::none_of(d.curves.begin(), d.curves.end(), [](const auto& c) { return !c.second.points.empty(); });
+  d.placeholder->setVisible(empty && !d.placeholder->text().isEmpty());
+  d.placeholder->setGeometry(d.plot->axisRect()->rect().adjusted(24, 8, -24, -8));
+  if (d.cross_x) setCrosshair(d.cross_x);
+  d.plot->replot(QCustomPlot::rpQueuedRefresh);
+  const QCPRange after = d.plot->xAxis->range();
+  if (d.follow && before != after) Q_EMIT rangeXChanged(after.lower, after.upper, false);
+}
+
+void CurvePlot::setCrosshair(std::optional<double> x) {
+  Impl& d = *impl_;
+  d.cross_x = x;
+  d.cross->setVisible(x.has_value());
+  if (x) {
+    d.cross->start->setCoords(*x, 0);
+    d.cross->end->setCoords(*x, 1);
+  }
+  d.placeCorner(this);
+  d.overlay->replot();
+}
+
+void CurvePlot::changeEvent(QEvent* event) {
+  QWidget::changeEvent(event);
+  if (event->type() == QEvent::PaletteChange || event->type() == QEvent::FontChange ||
+      event->type() == QEvent::StyleChange) {
+    impl_->restyle(this);
+    request();
+  }
+}
+
+void CurvePlot::resizeEvent(QResizeEvent* event) {
+  QWidget::resizeEvent(event);
+  request();
+}
+
+bool CurvePlot::eventFilter(QObject* watched, QEvent* event) {
+  Impl& d = *impl_;
+  if (watched != d.plot) return QWidget::eventFilter(watched, event);
+  if (event->type() == QEvent::MouseMove) {
+    auto* mouse = static_cast<QMouseEvent*>(event);
+    if (mouse->buttons() == Qt::NoButton) {
+      const bool inside = d.plot->axisRect()->rect().contains(mouse->pos());
+      const std::optional<double> x =
+          inside ? std::optional(d.plot->xAxis->pixelToCoord(mouse->pos().x())) : std::nullopt;
+      setCrosshair(x);
+      Q_EMIT crosshairMoved(x);
+    }
+  } else if (event->type() == QEvent::Leave) {
+    setCrosshair(std::nullopt);
+    Q_EMIT crosshairMoved(std::nullopt);
+  } else if (event->type() == QEvent::ContextMenu) {
+    QMenu menu(this);
+    menu.addAction(lineIcon("fit"), "Show all\tF", this, &CurvePlot::fit);
+    QAction* log = menu.addAction("Logarithmic y axis", this, &CurvePlot::setLogY);
+    log->setCheckable(true);
+    log->setChecked(logY());
+    menu.addSeparator();
+    menu.addAction(lineIcon("export"), "Export figure or data…", this, &CurvePlot::showExportDialog);
+    menu.exec(static_cast<QContextMenuEvent*>(event)->globalPos());
+    return true;
+  } else if (event->type() == QEvent::KeyPress) {
+    auto* key = static_cast<QKeyEvent*>(event);
+    const auto [low, high] = rangeX();
+    if (key->key() == Qt::Key_F) {
+      fit();
+      return true;
+    }
+    if (key->key() == Qt::Key_Left || key->key() == Qt::Key_Right) {
+      const double step = (high - low) / 100 * (key->key() == Qt::Key_Left ? -1 : 1);
+      const double x = std::clamp(d.cross_x.value_or((low + high) / 2) + step, low, high);
+      setCrosshair(x);
+      Q_EMIT crosshairMoved(x);
+      return true;
+    }
+  }
+  return QWidget::eventFilter(watched, event);
+}
+
+}  // namespace ui

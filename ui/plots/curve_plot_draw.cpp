@@ -1,0 +1,262 @@
+#include <QFontMetrics>
+#include <algorithm>
+#include <cmath>
+
+#include "ui/plots/curve_plot_impl.h"
+
+namespace ui {
+
+const CurvePoint* nearest(const std::vector<CurvePoint>& points, double x) {
+  if (points.empty()) return nullptr;
+  auto after = std::lower_bound(points.begin(), points.end(), x, [](const CurvePoint& p, double v) { return p.x < v; });
+  if (after == points.begin()) return &points.front();
+  if (after == points.end()) return &points.back();
+  auto before = std::prev(after);
+  return x - before->x <= after->x - x ? &*before : &*after;
+}
+
+QString exactNumber(double value, int decimals) {
+  if (std::isnan(value)) return "nan";
+  if (std::isinf(value)) return value > 0 ? "inf" : "−inf";
+  QString text = QString::number(std::abs(value), 'f', decimals);
+  if (std::abs(value) > 0 && std::abs(value) < std::pow(10.0, -decimals)) text = QString::number(std::abs(value), 'g', 3);
+  return value < 0 ? "−" + text : text;
+}
+
+namespace {
+
+QCPScatterStyle scatter(const SeriesStyle& style, const QColor& panel) {
+  QCPScatterStyle::ScatterShape shape = QCPScatterStyle::ssNone;
+  switch (style.marker) {
+    case Marker::disc: shape = QCPScatterStyle::ssCircle; break;
+    case Marker::square: shape = QCPScatterStyle::ssSquare; break;
+    case Marker::diamond: shape = QCPScatterStyle::ssDiamond; break;
+    case Marker::triangle: shape = QCPScatterStyle::ssTriangle; break;
+    case Marker::cross: shape = QCPScatterStyle::ssCross; break;
+    case Marker::none: return QCPScatterStyle(QCPScatterStyle::ssNone);
+  }
+  return QCPScatterStyle(shape, QPen(style.color, 1.2), QBrush(style.open ? panel : style.color), 5.5);
+}
+
+}  // namespace
+
+void CurvePlot::Impl::makeItems(Curve& curve, const CurvePlot* owner) {
+  const Scheme scheme = schemeOf(owner);
+  const SeriesStyle style = curve.spec.style(scheme);
+  if (curve.spec.band) {
+    curve.upper = plot->addGraph();
+    curve.lower = plot->addGraph();
+    for (QCPGraph* edge : {curve.upper, curve.lower}) edge->setPen(Qt::NoPen);
+    curve.upper->setBrush(withAlpha(style.color, scheme == Scheme::dark ? 0.2 : 0.15));
+    curve.upper->setChannelFillGraph(curve.lower);
+  }
+  if (curve.spec.smoothing > 0) {
+    curve.raw = plot->addGraph();
+    curve.raw->setPen(QPen(withAlpha(style.color, 0.3), 1));
+  }
+  curve.line = plot->addGraph();
+  curve.line->setPen(QPen(style.color, style.width, style.dash));
+  curve.line->setScatterStyle(scatter(style, colorsFor(scheme).panel));
+  curve.line->setAdaptiveSampling(true);
+  curve.label = new QCPItemText(plot);
+  curve.label->position->setType(QCPItemPosition::ptAbsolute);
+  curve.label->setPositionAlignment(Qt::AlignLeft | Qt::AlignVCenter);
+  curve.label->setClipToAxisRect(false);
+  curve.label->setText(curve.spec.label);
+  curve.label->setFont(secondaryFont());
+  curve.label->setPadding({});
+  // Component colours are made for lines; as text each is pulled towards the text colour until it reads.
+  QColor ink = style.color;
+  const Colors& c = colorsFor(scheme);
+  for (int i = 0; i < 10 && contrast(ink, c.panel) < 4.5; ++i) ink = mix(ink, c.text, 0.15);
+  curve.label->setColor(ink);
+}
+
+void CurvePlot::Impl::dropItems(Curve& curve) {
+  for (QCPGraph* graph : {curve.line, curve.raw, curve.upper, curve.lower})
+    if (graph) plot->removeGraph(graph);
+  if (curve.label) plot->removeItem(curve.label);
+  curve.line = curve.raw = curve.upper = curve.lower = nullptr;
+  curve.label = nullptr;
+}
+
+void CurvePlot::Impl::margins(const CurvePlot*) {
+  const QFontMetrics small(secondaryFont());
+  plot->axisRect()->setMargins(QMargins(small.height() + small.horizontalAdvance("0.0000") + 14, 10,
+                                        small.horizontalAdvance("hybrid-overlap") + 14, 2 * small.height() + 16));
+}
+
+void CurvePlot::Impl::restyle(const CurvePlot* owner) {
+  const Colors& c = colorsOf(owner);
+  plot->setBackground(QBrush(c.panel));
+  for (QCPAxis* axis : {plot->xAxis, plot->yAxis}) {
+    axis->setBasePen(QPen(c.line));
+    axis->setTickPen(QPen(c.line));
+    axis->setSubTickPen(Qt::NoPen);
+    axis->setTickLength(0, 4);
+    axis->setSubTickLength(0, 0);
+    axis->setTickLabelColor(c.secondary);
+    axis->setLabelColor(c.secondary);
+    axis->setTickLabelFont(secondaryFont());
+    axis->setLabelFont(secondaryFont());
+    axis->setLabelPadding(4);
+    axis->setTickLabelPadding(4);
+    axis->grid()->setPen(QPen(mix(c.panel, c.line, 0.7)));
+    axis->grid()->setZeroLinePen(Qt::NoPen);
+    axis->grid()->setSubGridVisible(false);
+  }
+  plot->xAxis->grid()->setVisible(false);
+  zero->setPen(QPen(c.secondary, 1));
+  cross->setPen(QPen(c.secondary, 1, Qt::DashLine));
+  corner->setStyleSheet(QString("background:%1; color:%2; border:1px solid %3; border-radius:4px; padding:4px 8px;")
+                            .arg(c.panel.name(), c.text.name(), c.line.name()));
+  corner->setFont(secondaryFont());
+  for (auto& [id, curve] : curves) {
+    dropItems(curve);
+    makeItems(curve, owner);
+  }
+  margins(owner);
+}
+
+void CurvePlot::Impl::autoscale() {
+  double low = INFINITY, high = -INFINITY;
+  for (const auto& [id, curve] : curves) {
+    if (!curve.shown || curve.points.empty()) continue;
+    low = std::min(low, curve.points.front().x);
+    high = std::max(high, curve.points.back().x);
+  }
+  if (!(low <= high)) low = high = 0;
+  low = std::min(low, 0.0);
+  if (full_x) high = std::max(high, *full_x);
+  if (high <= low) high = low + 1;
+  setting_range = true;
+  plot->xAxis->setRange(low, high + (high - low) * 0.01);
+  setting_range = false;
+  autoscaleY();
+}
+
+void CurvePlot::Impl::autoscaleY() {
+  const QCPRange x = plot->xAxis->range();
+  const bool logarithmic = plot->yAxis->scaleType() == QCPAxis::stLogarithmic;
+  double low = INFINITY, high = -INFINITY;
+  for (const auto& [id, curve] : curves) {
+    if (!curve.shown) continue;
+    for (const CurvePoint& p : curve.points) {
+      if (p.x < x.lower || p.x > x.upper || !std::isfinite(p.y) || (logarithmic && p.y <= 0)) continue;
+      const double half = curve.spec.band && !logarithmic ? p.err : 0;
+      low = std::min(low, p.y - half);
+      high = std::max(high, p.y + half);
+    }
+  }
+  if (zero_line) {
+    low = std::min(low, 0.0);
+    high = std::max(high, 0.0);
+  }
+  if (!(low <= high)) {
+    low = logarithmic ? 0.1 : 0;
+    high = logarithmic ? 10 : 1 / factor * (factor > 1 ? factor : 1);
+  }
+  if (logarithmic) {
+    plot->yAxis->setRange(low / 1.2, high * 1.2);
+    return;
+  }
+  const double pad = high > low ? (high - low) * 0.06 : std::max(std::abs(high) * 0.1, 1e-9);
+  plot->yAxis->setRange(low - pad, high + pad);
+}
+
+void CurvePlot::Impl::feed() {
+  const QCPRange x = plot->xAxis->range();
+  const int columns = std::max(plot->axisRect()->width(), 1);
+  auto fill = [](QCPGraph* graph, const std::vector<CurvePoint>& points, double sign) {
+    QVector<QCPGraphData> data;
+    data.reserve(static_cast<qsizetype>(points.size()));
+    for (const CurvePoint& p : points)
+      data.append({p.x, std::isfinite(p.y) ? p.y + sign * p.err : std::numeric_limits<double>::quiet_NaN()});
+    graph->data()->set(data, true);
+  };
+  for (auto& [id, curve] : curves) {
+    for (QCPGraph* graph : {curve.line, curve.raw, curve.upper, curve.lower})
+      if (graph) graph->setVisible(curve.shown);
+    if (!curve.shown) continue;
+    const auto raw = thin(curve.points, x.lower, x.upper, columns);
+    if (curve.raw) {
+      fill(curve.raw, raw, 0);
+      fill(curve.line, thin(smoothed(curve.points, curve.spec.smoothing), x.lower, x.upper, columns), 0);
+    } else {
+      fill(curve.line, raw, 0);
+    }
+    const SeriesStyle style = curve.spec.style(schemeOf(plot));
+    const bool sparse = raw.size() * 14 < static_cast<std::size_t>(columns);
+    curve.line->setScatterStyle(sparse || curve.points.size() == 1 ? scatter(style, colorsOf(plot).panel)
+                                                                   : QCPScatterStyle(QCPScatterStyle::ssNone));
+    if (curve.upper) {
+      fill(curve.upper, raw, 1);
+      fill(curve.lower, raw, -1);
+    }
+  }
+}
+
+void CurvePlot::Impl::placeLabels(const CurvePlot*) {
+  margins(nullptr);
+  plot->axisRect()->update(QCPLayoutElement::upLayout);
+  const QRect area = plot->axisRect()->rect();
+  const int line = QFontMetrics(secondaryFont()).height();
+  std::vector<std::pair<double, Curve*>> ends;
+  for (const QString& id : order) {
+    Curve& curve = curves.at(id);
+    curve.label->setVisible(false);
+    if (!curve.shown || curve.points.empty()) continue;
+    const CurvePoint* end = nearest(curve.points, plot->xAxis->range().upper);
+    double y = end->y;
+    if (curve.spec.smoothing > 0) y = smoothed(curve.points, curve.spec.smoothing).back().y;
+    if (!std::isfinite(y)) continue;
+    ends.emplace_back(std::clamp(plot->yAxis->coordToPixel(y), double(area.top()), double(area.bottom())), &curve);
+  }
+  std::sort(ends.begin(), ends.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (std::size_t i = 1; i < ends.size(); ++i) ends[i].first = std::max(ends[i].first, ends[i - 1].first + line);
+  double floor = area.bottom() + line / 2.0;
+  for (auto it = ends.rbegin(); it != ends.rend(); ++it) {
+    it->first = std::min(it->first, floor);
+    floor = it->first - line;
+  }
+  for (auto& [y, curve] : ends) {
+    const double end = plot->xAxis->coordToPixel(nearest(curve->points, plot->xAxis->range().upper)->x);
+    curve->label->position->setCoords(std::min<double>(end, area.right()) + 8, y);
+    curve->label->setVisible(true);
+  }
+}
+
+void CurvePlot::Impl::placeCorner(const CurvePlot* owner) {
+  if (!cross_x) {
+    corner->hide();
+    return;
+  }
+  QString rows;
+  double step = std::round(*cross_x);
+  double best = INFINITY;
+  for (const QString& id : order) {
+    const Curve& curve = curves.at(id);
+    const CurvePoint* p = curve.shown ? nearest(curve.points, *cross_x) : nullptr;
+    if (!p) continue;
+    if (std::abs(p->x - *cross_x) < best) {
+      best = std::abs(p->x - *cross_x);
+      step = p->x;
+    }
+    const QColor color = curve.spec.style(schemeOf(owner)).color;
+    rows += QString("<tr><td style='color:%1'>■&nbsp;</td><td>%2&nbsp;&nbsp;</td><td align=right>%3</td><td>%4</td></tr>")
+                .arg(color.name(), curve.spec.label.toHtmlEscaped(), exactNumber(p->y * factor, decimals),
+                     curve.spec.band && p->err > 0 ? "&nbsp;±&nbsp;" + exactNumber(p->err * factor, decimals) : QString());
+  }
+  if (rows.isEmpty()) {
+    corner->hide();
+    return;
+  }
+  corner->setText(QString("<table cellspacing=0><tr><td colspan=4>step %1</td></tr>%2</table>").arg(step, 0, 'f', 0).arg(rows));
+  corner->adjustSize();
+  const QRect area = plot->axisRect()->rect();
+  const bool right_half = plot->xAxis->coordToPixel(*cross_x) > area.center().x();
+  corner->move(right_half ? area.left() + 8 : area.right() - corner->width() - 8, area.top() + 6);
+  corner->show();
+}
+
+}  // namespace ui

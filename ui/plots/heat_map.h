@@ -1,0 +1,34 @@
+#pragma once
+/// Rows (layers) over columns (steps), one colour scale, the scale bar always drawn.
+
+#include <QWidget>
+#include <vector>
+
+namespace ui {
+
+class HeatMap : public QWidget {
+  Q_OBJECT
+
+ public:
+  HeatMap(const QString& name, const QString& row_title, QWidget* parent = nullptr);
+  /// values[row][column]; NaN is drawn as a gap. `columns` are the steps.
+  void setValues(std::vector<std::vector<double>> values, std::vector<double> columns, QStringList rows);
+  void setScale(double low, double high, const QString& unit);
+  void setPlaceholder(const QString& text);
+  QSize sizeHint() const override { return {280, 130}; }
+  QSize minimumSizeHint() const override { return {180, 90}; }
+
+ protected:
+  void paintEvent(QPaintEvent* event) override;
+  bool event(QEvent* event) override;
+
+ private:
+  QRect grid() const;
+  std::vector<std::vector<double>> values_;
+  std::vector<double> columns_;
+  QStringList rows_;
+  QString row_title_, unit_, placeholder_;
+  double low_ = 0, high_ = 1;
+};
+
+}  // namespace ui

@@ -1,0 +1,213 @@
+#include "ui/run_panel.h"
+
+#include <QInputDialog>
+#include <QLabel>
+#include <QLineEdit>
+#include <QListView>
+#include <QMenu>
+#include <QMessageBox>
+#include <QMouseEvent>
+#include <QPainter>
+#include <QPushButton>
+#include <QStyledItemDelegate>
+#include <QVBoxLayout>
+
+#include "ui/models/run_list_model.h"
+#include "ui/theme.h"
+
+namespace ui {
+namespace {
+
+/// Two lines: tick, name, result; state and difference beneath. Running ones carry a thin progress line.
+class RunDelegate : public QStyledItemDelegate {
+ public:
+  using QStyledItemDelegate::QStyledItemDelegate;
+
+  QSize sizeHint(const QStyleOptionViewItem& option, const QModelIndex&) const override {
+    return {160, option.fontMetrics.height() + QFontMetrics(secondaryFont()).height() + 14};
+  }
+
+  static QRect tick(const QRect& row) { return {row.left() + 10, row.top() + 9, 14, 14}; }
+
+  void paint(QPainter* p, const QStyleOptionViewItem& option, const QModelIndex& index) const override {
+    const Colors& c = colorsOf(option.widget);
+    const auto state = engine::RunState(index.data(RunListModel::StateRole).toInt());
+    p->save();
+    if (option.state & QStyle::State_Selected) p->fillRect(option.rect, mix(c.window, c.accent, 0.16));
+    else if (option.state & QStyle::State_MouseOver) p->fillRect(option.rect, mix(c.window, c.line, 0.5));
+    const QRect box = tick(option.rect);
+    p->setRenderHint(QPainter::Antialiasing);
+    const bool on = index.data(RunListModel::ChosenRole).toBool();
+    p->setPen(QPen(on ? c.accent : c.secondary, 1));
+    p->setBrush(on ? c.accent : c.panel);
+    p->drawRoundedRect(QRectF(box).adjusted(0.5, 0.5, -0.5, -0.5), 3, 3);
+    if (on) {
+      p->setPen(QPen(c.on_accent, 1.8, Qt::SolidLine, Qt::RoundCap, Qt::RoundJoin));
+      p->setBrush(Qt::NoBrush);
+      p->drawPolyline(QPolygonF{box.topLeft() + QPointF(3.5, 7.5), box.topLeft() + QPointF(6, 10), box.topLeft() + QPointF(10.5, 4.5)});
+    }
+    const int left = box.right() + 9;
+    const QFontMetrics fm(option.font);
+    const QFontMetrics small(secondaryFont());
+    const QString result = index.data(RunListModel::ResultRole).toString();
+    const QRect line(left, option.rect.top() + 5, option.rect.right() - left - 8, fm.height() + 2);
+    p->setPen(c.text);
+    p->setFont(option.font);
+    p->drawText(line, Qt::AlignRight | Qt::AlignVCenter, result);
+    const int room = line.width() - (result.isEmpty() ? 0 : fm.horizontalAdvance(result) + 8);
+    p->drawText(line, Qt::AlignLeft | Qt::AlignVCenter, fm.elidedText(index.data().toString(), Qt::ElideMiddle, room));
+    const QRect below(left, line.bottom(), line.width(), small.height() + 2);
+    p->setFont(secondaryFont());
+    p->setPen(state == engine::RunState::failed ? c.error : c.secondary);
+    p->drawText(below, Qt::AlignLeft | Qt::AlignVCenter, small.elidedText(index.data(RunListModel::DetailRole).toString(), Qt::ElideRight, below.width()));
+    if (state == engine::RunState::running) {
+      const QRect track(left, option.rect.bottom() - 2, line.width(), 2);
+      p->fillRect(track, c.line);
+      p->fillRect(QRect(track.left(), track.top(), int(track.width() * index.data(RunListModel::ProgressRole).toDouble()), 2), c.accent);
+    }
+    if ((option.state & QStyle::State_HasFocus) && (option.state & QStyle::State_Selected)) {
+      p->fillRect(QRect(option.rect.left(), option.rect.top(), 2, option.rect.height()), c.accent);
+    }
+    p->restore();
+  }
+
+  bool editorEvent(QEvent* event, QAbstractItemModel* model, const QStyleOptionViewItem& option, const QModelIndex& index) override {
+    const bool click = event->type() == QEvent::MouseButtonRelease &&
+                       tick(option.rect).adjusted(-8, -8, 6, 8).contains(static_cast<QMouseEvent*>(event)->pos());
+    const bool key = event->type() == QEvent::KeyPress && static_cast<QKeyEvent*>(event)->key() == Qt::Key_Space;
+    if (!click && !key) return false;
+    const bool on = index.data(RunListModel::ChosenRole).toBool();
+    return model->setData(index, on ? Qt::Unchecked : Qt::Checked, Qt::CheckStateRole);
+  }
+};
+
+}  // namespace
+
+RunPanel::RunPanel(EngineBridge* bridge, QWidget* parent)
+    : QWidget(parent), bridge_(bridge), model_(new RunListModel(this)), filter_(new RunFilter(this)) {
+  filter_->setSourceModel(model_);
+  words_ = new QLineEdit;
+  words_->setPlaceholderText("Filter runs…");
+  words_->setToolTip("Words that must occur in name, tags, notes, state or settings; -word must not");
+  words_->setClearButtonEnabled(true);
+  words_->setAccessibleName("Filter runs");
+  view_ = new QListView;
+  view_->setProperty("role", "plain");
+  view_->setModel(filter_);
+  view_->setItemDelegate(new RunDelegate(view_));
+  view_->setMouseTracking(true);
+  view_->setEditTriggers(QAbstractItemView::NoEditTriggers);
+  view_->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
+  view_->setContextMenuPolicy(Qt::CustomContextMenu);
+  view_->setAccessibleName("Runs");
+  view_->setWhatsThis("Choose a run to see it. Tick runs (Space) to compare them.");
+  view_->setTabKeyNavigation(false);
+  empty_ = new QLabel("No runs yet.\nCompose one and press Run.");
+  empty_->setProperty("role", "secondary");
+  empty_->setAlignment(Qt::AlignHCenter | Qt::AlignTop);
+  empty_->setWordWrap(true);
+  empty_->setContentsMargins(16, 24, 16, 0);
+  auto* layout = new QVBoxLayout(this);
+  layout->setContentsMargins(0, 0, 0, 0);
+  layout->setSpacing(8);
+  auto* top = new QVBoxLayout;
+  top->setContentsMargins(12, 4, 12, 0);
+  top->addWidget(words_);
+  layout->addLayout(top);
+  layout->addWidget(empty_, 1);
+  layout->addWidget(view_, 1);
+  setMinimumWidth(180);
+
+  connect(words_, &QLineEdit::textChanged, filter_, &RunFilter::setWords);
+  connect(view_->selectionModel(), &QItemSelectionModel::currentChanged, this, [this](const QModelIndex& now) {
+    if (now.isValid()) Q_EMIT chosen(now.data(RunListModel::IdRole).toLongLong());
+  });
+  connect(view_, &QListView::clicked, this, [this](const QModelIndex& at) { Q_EMIT chosen(at.data(RunListModel::IdRole).toLongLong()); });
+  connect(view_, &QListView::customContextMenuRequested, this, &RunPanel::showMenu);
+  connect(model_, &RunListModel::chosenChanged, this, &RunPanel::ticked);
+  connect(bridge_, &EngineBridge::runsChanged, this, &RunPanel::refresh);
+  connect(bridge_, &EngineBridge::runUpdated, this, [this](qint64 id) {
+    if (const RunData* shown = bridge_->data(id)) model_->setResults(*shown);
+  });
+  refresh();
+}
+
+void RunPanel::refresh() {
+  model_->setRuns(bridge_->runs());
+  const bool any = model_->rowCount() > 0;
+  view_->setVisible(any);
+  empty_->setVisible(!any);
+  // Results of older runs are read a few at a time, so that a long list does not hold up the window.
+  int budget = 8;
+  for (int i = 0; i < model_->rowCount() && budget > 0; ++i) {
+    const QModelIndex at = model_->index(i);
+    if (!at.data(RunListModel::ResultRole).toString().isEmpty() || at.data(RunListModel::ReadRole).toBool()) continue;
+    if (engine::RunState(at.data(RunListModel::StateRole).toInt()) == engine::RunState::queued) continue;
+    if (const RunData* shown = bridge_->data(model_->idAt(i))) model_->setResults(*shown);
+    --budget;
+  }
+}
+
+engine::RunId RunPanel::currentRun() const {
+  const QModelIndex at = view_->currentIndex();
+  return at.isValid() ? at.data(RunListModel::IdRole).toLongLong() : 0;
+}
+
+void RunPanel::select(engine::RunId id) {
+  const QModelIndex at = filter_->mapFromSource(model_->indexOf(id));
+  if (at.isValid()) view_->setCurrentIndex(at);
+}
+
+void RunPanel::focusFilter() {
+  words_->setFocus();
+  words_->selectAll();
+}
+
+void RunPanel::renameCurrent() {
+  const engine::RunInfo* info = bridge_->run(currentRun());
+  if (!info) return;
+  bool ok = false;
+  const QString name = QInputDialog::getText(this, "Rename run", "Name", QLineEdit::Normal, QString::fromStdString(info->name), &ok);
+  if (ok && !name.trimmed().isEmpty())
+    bridge_->annotate(info->id, name.trimmed(), QString::fromStdString(info->tags), QString::fromStdString(info->notes));
+}
+
+void RunPanel::tagCurrent() {
+  const engine::RunInfo* info = bridge_->run(currentRun());
+  if (!info) return;
+  bool ok = false;
+  const QString tags = QInputDialog::getText(this, "Tags", "Tags, with commas between", QLineEdit::Normal, QString::fromStdString(info->tags), &ok);
+  if (ok) bridge_->annotate(info->id, QString::fromStdString(info->name), tags, QString::fromStdString(info->notes));
+}
+
+void RunPanel::removeCurrent() {
+  const engine::RunInfo* info = bridge_->run(currentRun());
+  if (!info) return;
+  QMessageBox box(QMessageBox::NoIcon, "Delete run", QString("Delete run %1, “%2”, with its points and checkpoints?").arg(info->id).arg(QString::fromStdString(info->name)), QMessageBox::Cancel, this);
+  box.setInformativeText("This cannot be undone.");
+  QPushButton* go = box.addButton("Delete", QMessageBox::DestructiveRole);
+  box.setDefaultButton(QMessageBox::Cancel);
+  const engine::RunId id = info->id;
+  box.exec();
+  if (box.clickedButton() == go) bridge_->remove(id);
+}
+
+void RunPanel::showMenu(const QPoint& at) {
+  const engine::RunInfo* info = bridge_->run(currentRun());
+  if (!info) return;
+  QMenu menu(this);
+  const bool active = info->state == engine::RunState::running || info->state == engine::RunState::queued;
+  const engine::RunId id = info->id;
+  QAction* stop = menu.addAction(lineIcon("stop"), "Stop", this, [this, id] { bridge_->stop(id); });
+  stop->setEnabled(active && bridge_->isOurs(id));
+  QAction* resume = menu.addAction(lineIcon("resume"), "Resume", this, [this, id] { bridge_->resume(id); });
+  resume->setEnabled(!active && info->state != engine::RunState::done && !bridge_->readOnly());
+  menu.addSeparator();
+  menu.addAction(lineIcon("edit"), "Rename…", this, &RunPanel::renameCurrent)->setEnabled(!bridge_->readOnly());
+  menu.addAction("Tags…", this, &RunPanel::tagCurrent)->setEnabled(!bridge_->readOnly());
+  menu.addSeparator();
+  menu.addAction(lineIcon("trash"), "Delete…", this, &RunPanel::removeCurrent)->setEnabled(!active && !bridge_->readOnly());
+  menu.exec(view_->viewport()->mapToGlobal(at));
+}
+
+}  // namespace ui

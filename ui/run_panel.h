@@ -1,0 +1,46 @@
+#pragma once
+/// The list of runs with its filter: choose one to see it, tick several to compare them.
+
+#include <QWidget>
+
+#include "ui/engine_bridge.h"
+
+class QLabel;
+class QLineEdit;
+class QListView;
+
+namespace ui {
+
+class RunFilter;
+class RunListModel;
+
+class RunPanel : public QWidget {
+  Q_OBJECT
+
+ public:
+  explicit RunPanel(EngineBridge* bridge, QWidget* parent = nullptr);
+  RunListModel* model() const { return model_; }
+  QListView* view() const { return view_; }
+  engine::RunId currentRun() const;
+  void select(engine::RunId id);
+  void focusFilter();
+  void renameCurrent();
+  void tagCurrent();
+  void removeCurrent();
+
+ Q_SIGNALS:
+  void chosen(qint64 run);
+  void ticked();
+
+ private:
+  void refresh();
+  void showMenu(const QPoint& at);
+  EngineBridge* bridge_;
+  RunListModel* model_;
+  RunFilter* filter_;
+  QLineEdit* words_;
+  QListView* view_;
+  QLabel* empty_;
+};
+
+}  // namespace ui
