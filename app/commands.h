@@ -48,7 +48,7 @@ struct LastScores {
   const engine::StoredEvaluation* find(const std::string& component, const std::string& task) const;
 };
 LastScores last_scores(const engine::RunReader& reader, engine::RunId run);
-/// One sentence: used, ignored, harmful or cannot tell, from the two differences and their 95 % intervals.
+/// engine::judge on the last evaluation, headline and reason.
 std::string verdict(const LastScores& scores);
 
 }  // namespace app

@@ -4,6 +4,7 @@
 
 #include "app/commands.h"
 #include "engine/error.h"
+#include "engine/verdict.h"
 
 namespace app {
 
@@ -62,23 +63,13 @@ LastScores last_scores(const engine::RunReader& reader, engine::RunId run) {
 }
 
 std::string verdict(const LastScores& scores) {
-  const auto* hybrid = scores.find("delta_h_swa", "all");
-  const auto* linear = scores.find("delta_la_na", "all");
-  if (!hybrid && !linear) return "Cannot tell: the components hybrid, swa, linear and none were not measured.";
-  auto sign = [](const engine::StoredEvaluation* e) {
-    if (!e) return 0;
-    return e->value > 1.96 * e->stderr_ ? 1 : e->value < -1.96 * e->stderr_ ? -1 : 0;
+  auto measured = [&](const char* component) -> std::optional<engine::MeasuredDifference> {
+    const auto* e = scores.find(component, "all");
+    if (!e) return std::nullopt;
+    return engine::MeasuredDifference{e->value, e->stderr_, e->step > 0};
   };
-  std::string numbers;
-  if (hybrid) numbers += "Δ_H−SWA " + percent(hybrid->value, hybrid->stderr_);
-  if (linear) numbers += (numbers.empty() ? "" : ", ") + ("Δ_LA−NA " + percent(linear->value, linear->stderr_));
-  const int h = sign(hybrid), l = sign(linear);
-  std::string word = "Linear attention is ignored: neither difference is apart from 0";
-  if (h < 0) word = "Linear attention is harmful: the hybrid is worse than its window alone";
-  else if (h > 0 && l > 0) word = "Linear attention is used, and stands alone";
-  else if (h > 0) word = "Linear attention is used, but does not stand alone";
-  else if (l > 0) word = "Linear attention stands alone, but adds nothing to the window";
-  return word + " (" + numbers + " points).";
+  const engine::Verdict v = engine::judge(measured("delta_h_swa"), measured("delta_la_na"), true);
+  return v.headline + ". " + v.sentence;
 }
 
 }  // namespace app

@@ -27,19 +27,23 @@ struct Options {
 
 Options read_options(const QApplication& app) {
   QCommandLineParser parser;
-  parser.setApplicationDescription("Converts pretrained Transformers to hybrid attention and shows whether the linear half is used.");
+  parser.setApplicationDescription(
+      "Converts pretrained Transformers to hybrid attention and shows whether the linear half is "
+      "used.");
   parser.addHelpOption();
   parser.addVersionOption();
-  parser.addOptions({{"store", "The store to open: one SQLite file.", "file"},
-                     {"recipe", "Open this recipe in Compose.", "file"},
-                     {"run-example", "Open the SSD example and start it."},
-                     {"theme", "light or dark.", "name"},
-                     {"screenshot-dir", "Save every page as PNG, light and dark, and end.", "folder"}});
+  parser.addOptions(
+      {{"store", "The store to open: one SQLite file.", "file"},
+       {"recipe", "Open this recipe in Compose.", "file"},
+       {"run-example", "Open the SSD example and start it."},
+       {"theme", "light or dark.", "name"},
+       {"screenshot-dir", "Save every page as PNG, light and dark, and end.", "folder"}});
   parser.addPositionalArgument("recipe", "A recipe to open.", "[recipe]");
   parser.process(app);
   Options o;
   if (parser.isSet("store")) o.store = parser.value("store").toStdString();
-  o.recipe = parser.isSet("recipe") ? parser.value("recipe") : parser.positionalArguments().value(0);
+  o.recipe =
+      parser.isSet("recipe") ? parser.value("recipe") : parser.positionalArguments().value(0);
   o.theme = parser.value("theme");
   o.screenshots = parser.value("screenshot-dir");
   o.run_example = parser.isSet("run-example");
@@ -61,9 +65,11 @@ int main(int argc, char** argv) {
     const engine::Paths paths = app::default_paths(options.store);
     engine::open_log(paths.log);
     try {
-      bridge = std::make_unique<ui::EngineBridge>(std::make_unique<engine::Session>(paths, engine::execute), paths.store);
+      bridge = std::make_unique<ui::EngineBridge>(
+          std::make_unique<engine::Session>(paths, engine::execute), paths.store);
     } catch (const engine::StoreBusy& busy) {
-      bridge = std::make_unique<ui::EngineBridge>(nullptr, paths.store, QString::fromUtf8(busy.what()));
+      bridge =
+          std::make_unique<ui::EngineBridge>(nullptr, paths.store, QString::fromUtf8(busy.what()));
     }
   } catch (const std::exception& error) {
     std::fprintf(stderr, "equipoise-gui: %s\n", error.what());
@@ -72,7 +78,8 @@ int main(int argc, char** argv) {
   }
 
   ui::MainWindow window(std::move(bridge), std::make_unique<QSettings>());
-  if (!options.theme.isEmpty()) window.setScheme(options.theme == "dark" ? ui::Scheme::dark : ui::Scheme::light);
+  if (!options.theme.isEmpty())
+    window.setScheme(options.theme == "dark" ? ui::Scheme::dark : ui::Scheme::light);
   if (!options.recipe.isEmpty()) window.openPath(options.recipe);
   window.show();
   if (options.run_example) {

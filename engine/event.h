@@ -15,6 +15,7 @@ enum class RunState { queued, running, done, failed, cancelled, interrupted };
 const char* to_string(RunState state);                 ///< "queued", ...
 RunState run_state_from(const std::string& text);      ///< interrupted for an unknown word
 
+/// Also sent when a run is resumed: from here on its points behind the checkpoint are superseded in the store.
 struct RunQueued { std::string name; };
 struct RunStarted { std::string device; std::string dtype; };
 

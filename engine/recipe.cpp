@@ -124,6 +124,7 @@ StageSpec finetune_stage(std::int64_t epochs) {
   s.accumulation = 1;
   s.learning_rate = 2e-3;
   s.train_feature_maps = true;
+  s.lr_schedule.kind = "constant";  // a plateau could not act in so few evaluations
   return s;
 }
 

@@ -18,10 +18,13 @@ namespace {
 /// files; it also cannot change, so it may be read without them.
 sqlite::Mode reading_mode(const std::filesystem::path& store) {
   std::error_code error;
-  if (!std::filesystem::exists(store, error)) {
+  const auto status = std::filesystem::status(store, error);
+  if (status.type() == std::filesystem::file_type::not_found) {
     throw StoreError("The store " + store.string() + " does not exist.");
   }
-  if (!std::filesystem::is_regular_file(store, error)) {
+  if (error)
+    throw StoreError("Cannot read the store " + store.string() + ": " + error.message() + ".");
+  if (!std::filesystem::is_regular_file(status)) {
     throw StoreError("The store " + store.string() + " is not a file.");
   }
   std::filesystem::path wal = store;

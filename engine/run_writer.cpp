@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <map>
 #include <optional>
-#include <system_error>
 #include <unordered_map>
 
 #include "engine/run_store.h"
@@ -20,20 +19,6 @@ struct RunRow {
   double seconds = 0;
   std::int64_t next_point = 0, next_score = 0;
 };
-
-std::filesystem::path with_folder(const std::filesystem::path& store) {
-  std::error_code error;
-  if (std::filesystem::is_directory(store, error)) {
-    throw StoreError("The store " + store.string() + " is a folder; expected a file.");
-  }
-  const auto folder = std::filesystem::absolute(store).parent_path();
-  std::filesystem::create_directories(folder, error);
-  if (error) {
-    throw StoreError("Cannot make the folder " + folder.string() +
-                     " for the store: " + error.message() + ".");
-  }
-  return store;
-}
 
 bool must_be_durable(const Event& event) {
   return std::holds_alternative<RunQueued>(event.body) ||
@@ -60,8 +45,7 @@ struct Place {
 }  // namespace
 
 struct RunWriter::Impl {
-  explicit Impl(const std::filesystem::path& store)
-      : lock(with_folder(store)), db(store, sqlite::Mode::write) {
+  explicit Impl(const std::filesystem::path& store) : lock(store), db(store, sqlite::Mode::write) {
     prepare_for_writing(db, store_schema());
     const bool shared = on_shared_file_system(store);
     const std::string mode =

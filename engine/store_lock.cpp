@@ -35,6 +35,19 @@ std::string holder_of(int descriptor) {
   return "process " + text.substr(0, space) + " on " + text.substr(space + 1);
 }
 
+void make_folder(const std::filesystem::path& store) {
+  std::error_code error;
+  if (std::filesystem::is_directory(store, error)) {
+    throw StoreError("The store " + store.string() + " is a folder; expected a file.");
+  }
+  const auto folder = std::filesystem::absolute(store).parent_path();
+  std::filesystem::create_directories(folder, error);
+  if (error) {
+    throw StoreError("Cannot make the folder " + folder.string() +
+                     " for the store: " + error.message() + ".");
+  }
+}
+
 bool still_named(int descriptor, const std::filesystem::path& file) {
   struct stat held {
   }, named{};
@@ -45,6 +58,7 @@ bool still_named(int descriptor, const std::filesystem::path& file) {
 }  // namespace
 
 StoreLock::StoreLock(const std::filesystem::path& store) : file_(store) {
+  make_folder(store);
   file_ += ".lock";
   const auto cannot = [&](const std::string& why) {
     return StoreError("Cannot lock the store " + store.string() + " for writing: " + why + ".");

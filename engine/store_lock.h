@@ -11,7 +11,7 @@ namespace engine {
 /// the file says.
 class StoreLock {
  public:
-  /// Throws StoreBusy where another holder lives, StoreError where the lock cannot be made.
+  /// Makes the folder if need be. Throws StoreBusy where another holder lives, StoreError where the lock cannot be made.
   explicit StoreLock(const std::filesystem::path& store);
   ~StoreLock();
   StoreLock(const StoreLock&) = delete;

@@ -16,7 +16,8 @@ namespace {
 class CommandDelegate : public QStyledItemDelegate {
  public:
   using QStyledItemDelegate::QStyledItemDelegate;
-  void paint(QPainter* painter, const QStyleOptionViewItem& option, const QModelIndex& index) const override {
+  void paint(QPainter* painter, const QStyleOptionViewItem& option,
+             const QModelIndex& index) const override {
     QStyledItemDelegate::paint(painter, option, index);
     const QString hint = index.data(Qt::UserRole + 1).toString();
     painter->save();
@@ -62,7 +63,9 @@ void CommandPalette::setFilter(const QString& text) {
   list_->clear();
   for (std::size_t i = 0; i < commands_.size(); ++i) {
     const Command& c = commands_[i];
-    if (!std::all_of(words.begin(), words.end(), [&](const QString& w) { return c.text.contains(w, Qt::CaseInsensitive) || c.hint.contains(w, Qt::CaseInsensitive); }))
+    if (!std::all_of(words.begin(), words.end(), [&](const QString& w) {
+          return c.text.contains(w, Qt::CaseInsensitive) || c.hint.contains(w, Qt::CaseInsensitive);
+        }))
       continue;
     auto* item = new QListWidgetItem(c.text, list_);
     item->setData(Qt::UserRole, int(i));

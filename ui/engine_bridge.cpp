@@ -12,9 +12,12 @@ constexpr int k_reload_ms = 1000;  ///< how often runs of other processes are lo
 
 }  // namespace
 
-EngineBridge::EngineBridge(std::unique_ptr<engine::Session> session, std::filesystem::path store, QString why,
-                           QObject* parent)
-    : QObject(parent), session_(std::move(session)), store_(std::move(store)), why_(std::move(why)) {
+EngineBridge::EngineBridge(std::unique_ptr<engine::Session> session, std::filesystem::path store,
+                           QString why, QObject* parent)
+    : QObject(parent),
+      session_(std::move(session)),
+      store_(std::move(store)),
+      why_(std::move(why)) {
   reloadRuns();
   connect(&timer_, &QTimer::timeout, this, &EngineBridge::tick);
   timer_.start(k_tick_ms);
@@ -85,7 +88,8 @@ std::optional<engine::RunId> EngineBridge::current() const {
 bool EngineBridge::idle() const { return !session_ || session_->idle(); }
 
 int EngineBridge::queueLength() const {
-  return int(std::count_if(runs_.begin(), runs_.end(), [](const auto& r) { return r.state == engine::RunState::queued; }));
+  return int(std::count_if(runs_.begin(), runs_.end(),
+                           [](const auto& r) { return r.state == engine::RunState::queued; }));
 }
 
 template <class Action>
@@ -137,8 +141,10 @@ void EngineBridge::remove(engine::RunId id) {
   reloadRuns();
 }
 
-void EngineBridge::annotate(engine::RunId id, const QString& name, const QString& tags, const QString& notes) {
-  attempt([&] { session_->annotate(id, name.toStdString(), tags.toStdString(), notes.toStdString()); });
+void EngineBridge::annotate(engine::RunId id, const QString& name, const QString& tags,
+                            const QString& notes) {
+  attempt(
+      [&] { session_->annotate(id, name.toStdString(), tags.toStdString(), notes.toStdString()); });
   reloadRuns();
 }
 
@@ -146,7 +152,10 @@ void EngineBridge::closeSession() {
   if (!session_) return;
   take(session_->drain());
   why_ = "The session has ended.";
-  closing_ = std::async(std::launch::async, [ending = std::shared_ptr<engine::Session>(std::move(session_))]() mutable { ending.reset(); });
+  closing_ = std::async(std::launch::async,
+                        [ending = std::shared_ptr<engine::Session>(std::move(session_))]() mutable {
+                          ending.reset();
+                        });
 }
 
 void EngineBridge::tick() {
@@ -179,7 +188,8 @@ void EngineBridge::take(std::vector<engine::Event> events) {
       ended.emplace_back(event.run, QString::fromStdString(end->message));
       stale_ = true;
     }
-    if (std::holds_alternative<engine::RunStarted>(event.body) || std::holds_alternative<engine::RunQueued>(event.body))
+    if (std::holds_alternative<engine::RunStarted>(event.body) ||
+        std::holds_alternative<engine::RunQueued>(event.body))
       stale_ = true;
     if (!data_.contains(event.run)) data(event.run);
     auto it = data_.find(event.run);
@@ -195,10 +205,12 @@ void EngineBridge::followOthers() {
   for (auto& [id, data] : data_) {
     if (ours_.contains(id)) continue;
     const engine::RunInfo* info = run(id);
-    if (!info || (info->state != engine::RunState::running && info->last_seq <= data.last_seq)) continue;
+    if (!info || (info->state != engine::RunState::running && info->last_seq <= data.last_seq))
+      continue;
     try {
       bool grew = false;
-      for (const engine::Event& event : reader_->events_after(id, data.last_seq)) grew = data.absorb(event) || grew;
+      for (const engine::Event& event : reader_->events_after(id, data.last_seq))
+        grew = data.absorb(event) || grew;
       if (grew) Q_EMIT runUpdated(id);
     } catch (const std::exception& error) {
       Q_EMIT failed(QString::fromUtf8(error.what()));

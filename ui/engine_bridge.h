@@ -1,7 +1,7 @@
 #pragma once
-/// The one place where the window meets the engine: a timer drains the session, events are grouped by run and sent as
-/// one signal per run and tick. Runs of other processes are followed through the store. Without a session (the store is
-/// written by another process) everything is read-only.
+/// The one place where the window meets the engine: a timer drains the session, events are grouped
+/// by run and sent as one signal per run and tick. Runs of other processes are followed through the
+/// store. Without a session (the store is written by another process) everything is read-only.
 
 #include <QElapsedTimer>
 #include <QObject>
@@ -25,8 +25,8 @@ class EngineBridge : public QObject {
 
  public:
   /// `session` null: read-only, `why` says it in one sentence.
-  EngineBridge(std::unique_ptr<engine::Session> session, std::filesystem::path store, QString why = {},
-               QObject* parent = nullptr);
+  EngineBridge(std::unique_ptr<engine::Session> session, std::filesystem::path store,
+               QString why = {}, QObject* parent = nullptr);
   ~EngineBridge() override;
 
   bool readOnly() const { return session_ == nullptr; }  ///< also after closeSession
@@ -35,7 +35,8 @@ class EngineBridge : public QObject {
 
   const std::vector<engine::RunInfo>& runs() const { return runs_; }
   const engine::RunInfo* run(engine::RunId id) const;
-  /// The run's data; read from the store on first use and kept up while the program runs. Null: it cannot be read.
+  /// The run's data; read from the store on first use and kept up while the program runs. Null: it
+  /// cannot be read.
   const RunData* data(engine::RunId id);
   bool isOurs(engine::RunId id) const { return ours_.contains(id); }
   std::optional<engine::RunId> current() const;
@@ -49,16 +50,17 @@ class EngineBridge : public QObject {
   void stop(engine::RunId id);
   void remove(engine::RunId id);
   void annotate(engine::RunId id, const QString& name, const QString& tags, const QString& notes);
-  /// Asks the running one to stop at a checkpoint and ends the session beside the event loop; `sessionClosed` follows.
+  /// Asks the running one to stop at a checkpoint and ends the session beside the event loop;
+  /// `sessionClosed` follows.
   void closeSession();
 
  Q_SIGNALS:
   void runsChanged();
-  void runUpdated(qint64 id);                               ///< its data have grown; at most one per run and tick
+  void runUpdated(qint64 id);  ///< its data have grown; at most one per run and tick
   void runEnded(qint64 id, const QString& message);
   void logArrived(qint64 run, int level, const QString& text);
   void sessionClosed();
-  void failed(const QString& sentence);                     ///< something the person asked for did not happen
+  void failed(const QString& sentence);  ///< something the person asked for did not happen
 
  private:
   void tick();

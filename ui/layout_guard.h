@@ -1,6 +1,7 @@
 #pragma once
-/// Window layout kept between starts. QMainWindow::restoreState can crash on damaged bytes, so bytes are only handed to
-/// it with a right checksum and version, and not at all when the last restore did not come back.
+/// Window layout kept between starts. QMainWindow::restoreState can crash on damaged bytes, so
+/// bytes are only handed to it with a right checksum and version, and not at all when the last
+/// restore did not come back.
 
 #include <QByteArray>
 #include <QMainWindow>

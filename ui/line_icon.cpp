@@ -18,7 +18,8 @@ class LineIconEngine : public QIconEngine {
   }
   void paint(QPainter* painter, const QRect& rect, QIcon::Mode mode, QIcon::State) override {
     const QPalette palette = QApplication::palette();
-    QColor color = palette.color(mode == QIcon::Disabled ? QPalette::Disabled : QPalette::Active, QPalette::ButtonText);
+    QColor color = palette.color(mode == QIcon::Disabled ? QPalette::Disabled : QPalette::Active,
+                                 QPalette::ButtonText);
     if (name_ == "play-primary") color = colorsFor(schemeOf(palette)).on_accent;
     QByteArray text = svg_;
     text.replace("currentColor", color.name().toLatin1());
@@ -32,7 +33,8 @@ class LineIconEngine : public QIconEngine {
     paint(&painter, QRect(QPoint(), size), mode, state);
     return pixmap;
   }
-  QPixmap scaledPixmap(const QSize& size, QIcon::Mode mode, QIcon::State state, qreal scale) override {
+  QPixmap scaledPixmap(const QSize& size, QIcon::Mode mode, QIcon::State state,
+                       qreal scale) override {
     QPixmap drawn = pixmap(size, mode, state);
     drawn.setDevicePixelRatio(scale);
     return drawn;

@@ -24,7 +24,10 @@ class LogDelegate : public QStyledItemDelegate {
     QStyledItemDelegate::initStyleOption(option, index);
     const Colors& c = colorsOf(option->widget);
     const int level = index.data(LogModel::LevelRole).toInt();
-    option->palette.setColor(QPalette::Text, level == 3 ? c.error : level == 2 ? c.warning : level == 0 ? c.secondary : c.text);
+    option->palette.setColor(QPalette::Text, level == 3   ? c.error
+                                             : level == 2 ? c.warning
+                                             : level == 0 ? c.secondary
+                                                          : c.text);
   }
 };
 
@@ -44,7 +47,7 @@ LogPanel::LogPanel(LogModel* model, QWidget* parent) : QWidget(parent), model_(m
   view_ = new QListView;
   view_->setModel(model);
   view_->setUniformItemSizes(true);
-  view_->setFont(monospaceFont());
+  useFont(view_, TextRole::monospace);
   view_->setItemDelegate(new LogDelegate(view_));
   view_->setSelectionMode(QAbstractItemView::ExtendedSelection);
   view_->setAccessibleName("Log lines");
@@ -62,9 +65,11 @@ LogPanel::LogPanel(LogModel* model, QWidget* parent) : QWidget(parent), model_(m
   auto filter = [this, level, words] { model_->setFilter(level->currentIndex(), words->text()); };
   connect(level, &QComboBox::currentIndexChanged, this, filter);
   connect(words, &QLineEdit::textChanged, this, filter);
-  connect(copy, &QPushButton::clicked, this, [this] { QApplication::clipboard()->setText(model_->allText()); });
+  connect(copy, &QPushButton::clicked, this,
+          [this] { QApplication::clipboard()->setText(model_->allText()); });
   connect(clear, &QPushButton::clicked, model_, &LogModel::clear);
-  connect(view_->verticalScrollBar(), &QScrollBar::valueChanged, this, [this](int value) { follow_ = value >= view_->verticalScrollBar()->maximum() - 2; });
+  connect(view_->verticalScrollBar(), &QScrollBar::valueChanged, this,
+          [this](int value) { follow_ = value >= view_->verticalScrollBar()->maximum() - 2; });
   connect(model_, &LogModel::rowsInserted, this, [this] {
     if (follow_) QMetaObject::invokeMethod(view_, &QListView::scrollToBottom, Qt::QueuedConnection);
   });

@@ -7,6 +7,7 @@
 #include <QDragEnterEvent>
 #include <QFileInfo>
 #include <QLabel>
+#include <QMenuBar>
 #include <QMessageBox>
 #include <QMimeData>
 #include <QPushButton>
@@ -58,12 +59,12 @@ MainWindow::MainWindow(std::unique_ptr<EngineBridge> bridge, std::unique_ptr<QSe
   buildMenus();
   connectPages();
   status_ = new QLabel;
-  status_->setFont(secondaryFont());
+  useFont(status_, TextRole::secondary);
   queue_ = new QLabel;
-  queue_->setFont(secondaryFont());
+  useFont(queue_, TextRole::secondary);
   auto* log = new QPushButton(lineIcon("log"), " Log");
   log->setProperty("role", "quiet");
-  log->setFont(secondaryFont());
+  useFont(log, TextRole::secondary);
   log->setCheckable(true);
   log->setToolTip("Show or hide the log (Ctrl+L)");
   log->setAccessibleName("Show the log");
@@ -78,7 +79,12 @@ MainWindow::MainWindow(std::unique_ptr<EngineBridge> bridge, std::unique_ptr<QSe
   if (bridge_->readOnly()) notify("Read-only: " + bridge_->readOnlyReason(), false);
 }
 
-MainWindow::~MainWindow() = default;
+MainWindow::~MainWindow() {
+  // The pages and the run list use the bridge until their end.
+  disconnect(compose_->document()->undoStack(), nullptr, this, nullptr);
+  delete takeCentralWidget();
+  delete runs_dock_;
+}
 
 void MainWindow::buildBanner() {
   banner_ = new QFrame;
@@ -125,7 +131,8 @@ void MainWindow::connectPages() {
   });
   connect(compose_, &ComposePage::notice, this, &MainWindow::notify);
   connect(compose_, &ComposePage::fileOpened, this, &MainWindow::addRecent);
-  connect(compose_->document()->undoStack(), &QUndoStack::cleanChanged, this, [this] { refreshStatus(); });
+  connect(compose_->document()->undoStack(), &QUndoStack::cleanChanged, this,
+          [this] { refreshStatus(); });
   connect(compare_, &ComparePage::notice, this, &MainWindow::notify);
   connect(compare_, &ComparePage::composeWanted, this, [this] { showPage(Compose); });
   connect(compare_, &ComparePage::removed, this, [this](qint64 id) {
@@ -146,7 +153,8 @@ void MainWindow::connectPages() {
     if (page() == Compose) showPage(Run);
   });
   connect(runs_, &RunPanel::ticked, this, [this] { compare_->setRuns(runs_->model()->chosen()); });
-  connect(bridge_.get(), &EngineBridge::failed, this, [this](const QString& text) { notify(text, true); });
+  connect(bridge_.get(), &EngineBridge::failed, this,
+          [this](const QString& text) { notify(text, true); });
   connect(bridge_.get(), &EngineBridge::runsChanged, this, &MainWindow::refreshStatus);
   connect(bridge_.get(), &EngineBridge::logArrived, log_, &LogModel::add);
   connect(bridge_.get(), &EngineBridge::runEnded, this, [this](qint64 id, const QString& message) {
@@ -154,7 +162,8 @@ void MainWindow::connectPages() {
     if (!info) return;
     const bool failed = info->state == engine::RunState::failed;
     say(QString("%1: %2").arg(QString::fromStdString(info->name), message));
-    if (failed) notify(QString("%1 failed: %2").arg(QString::fromStdString(info->name), message), true);
+    if (failed)
+      notify(QString("%1 failed: %2").arg(QString::fromStdString(info->name), message), true);
     QApplication::alert(this);
     if (close_when_idle_ && bridge_->idle()) close();
   });
@@ -174,14 +183,22 @@ void MainWindow::say(const QString& sentence) {
 void MainWindow::refreshStatus() {
   const auto current = bridge_->current();
   const engine::RunInfo* info = current ? bridge_->run(*current) : nullptr;
-  if (closing_) status_->setText("Stopping at a checkpoint…");
-  else if (bridge_->readOnly()) status_->setText("read-only");
-  else if (info) status_->setText("engine running " + QString::fromStdString(info->name));
-  else status_->setText(bridge_->idle() ? "engine idle" : "engine busy");
+  if (closing_)
+    status_->setText("Stopping at a checkpoint…");
+  else if (bridge_->readOnly())
+    status_->setText("read-only");
+  else if (info)
+    status_->setText("engine running " + QString::fromStdString(info->name));
+  else
+    status_->setText(bridge_->idle() ? "engine idle" : "engine busy");
   if (!said_.isEmpty()) status_->setText(status_->text() + " · " + said_);
-  queue_->setText(QString("queue %1 · %2 runs").arg(bridge_->queueLength()).arg(bridge_->runs().size()));
+  queue_->setText(QString("queue %1 · %2 %3")
+                      .arg(bridge_->queueLength())
+                      .arg(bridge_->runs().size())
+                      .arg(bridge_->runs().size() == 1 ? "run" : "runs"));
   const QString store = QString::fromStdString(bridge_->store().filename().string());
-  setWindowTitle(QString("%1%2 — Equipoise").arg(compose_->document()->undoStack()->isClean() ? "" : "*", store));
+  setWindowTitle(QString("%1%2 — Equipoise")
+                     .arg(compose_->document()->undoStack()->isClean() ? "" : "*", store));
 }
 
 void MainWindow::showPage(Page page) { tabs_->setCurrentIndex(page); }
@@ -208,7 +225,8 @@ void MainWindow::notify(const QString& sentence, bool error) {
   }
   banner_count_ = banner_->isVisible() && sentence == banner_sentence_ ? banner_count_ + 1 : 1;
   banner_sentence_ = sentence;
-  banner_text_->setText(banner_count_ > 1 ? QString("%1 (%2 times)").arg(sentence).arg(banner_count_) : sentence);
+  banner_text_->setText(
+      banner_count_ > 1 ? QString("%1 (%2 times)").arg(sentence).arg(banner_count_) : sentence);
   banner_->setProperty("level", error ? "error" : "note");
   repolish(banner_);
   banner_->show();
@@ -223,6 +241,8 @@ void MainWindow::setScheme(Scheme scheme) {
 void MainWindow::setZoom(double zoom) {
   zoom_ = std::clamp(zoom, 0.8, 2.0);
   applyTheme(*qApp, scheme_, zoom_);
+  menuBar()->cornerWidget()->adjustSize();
+  menuBar()->adjustSize();
 }
 
 void MainWindow::showLog(bool on) { log_dock_->setVisible(on); }
@@ -237,7 +257,10 @@ bool MainWindow::saveScreenshots(const QString& folder, const QString& suffix) {
     for (Page p : {Compose, Run, Compare}) {
       showPage(p);
       for (int i = 0; i < 3; ++i) QApplication::processEvents(QEventLoop::AllEvents, 30);
-      done = grab().save(QString("%1/%2-%3%4.png").arg(folder, tabs_->tabText(p).toLower(), s == Scheme::light ? "light" : "dark", suffix)) && done;
+      done = grab().save(QString("%1/%2-%3%4.png")
+                             .arg(folder, tabs_->tabText(p).toLower(),
+                                  s == Scheme::light ? "light" : "dark", suffix)) &&
+             done;
     }
   }
   setScheme(scheme);
@@ -250,51 +273,6 @@ bool MainWindow::openPath(const QString& file) {
   return compose_->openFile(file);
 }
 
-void MainWindow::restore() {
-  LayoutGuard(*settings_).restore(*this);
-  scheme_ = settings_->value("theme").toString() == "dark" ? Scheme::dark : Scheme::light;
-  zoom_ = std::clamp(settings_->value("zoom", 1.0).toDouble(), 0.8, 2.0);
-  applyTheme(*qApp, scheme_, zoom_);
-}
-
-void MainWindow::remember() {
-  LayoutGuard(*settings_).save(*this);
-  settings_->setValue("theme", scheme_ == Scheme::dark ? "dark" : "light");
-  settings_->setValue("zoom", zoom_);
-  settings_->sync();
-}
-
-void MainWindow::closeEvent(QCloseEvent* event) {
-  if (bridge_->readOnly() || bridge_->idle()) {
-    remember();
-    event->accept();
-    return;
-  }
-  event->ignore();
-  if (!closing_) askBeforeClosing();
-}
-
-void MainWindow::askBeforeClosing() {
-  auto* box = new QMessageBox(QMessageBox::NoIcon, "A run is training", "A run is training in this window.", QMessageBox::NoButton, this);
-  box->setObjectName("closing question");
-  box->setAttribute(Qt::WA_DeleteOnClose);
-  box->setInformativeText("Stopping keeps a checkpoint; the run and those in the queue can be resumed at the next start.");
-  QPushButton* keep = box->addButton("Keep training, close when done", QMessageBox::AcceptRole);
-  QPushButton* stop = box->addButton("Stop and close", QMessageBox::DestructiveRole);
-  QPushButton* cancel = box->addButton("Cancel", QMessageBox::RejectRole);
-  box->setDefaultButton(cancel);
-  connect(keep, &QPushButton::clicked, this, [this] {
-    close_when_idle_ = true;
-    showMinimized();
-  });
-  connect(stop, &QPushButton::clicked, this, [this] {
-    closing_ = true;
-    bridge_->closeSession();
-    refreshStatus();
-  });
-  box->open();
-}
-
 void MainWindow::dragEnterEvent(QDragEnterEvent* event) {
   if (event->mimeData()->hasUrls()) event->acceptProposedAction();
 }
@@ -304,7 +282,8 @@ void MainWindow::dropEvent(QDropEvent* event) {
     const QFileInfo file(url.toLocalFile());
     if (file.isDir() && QFileInfo::exists(file.filePath() + "/config.json"))
       compose_->document()->setField("model", file.filePath().toStdString());
-    else openPath(file.filePath());
+    else
+      openPath(file.filePath());
   }
 }
 

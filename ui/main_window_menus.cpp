@@ -3,9 +3,9 @@
 #include <QDialog>
 #include <QDockWidget>
 #include <QFileInfo>
+#include <QHBoxLayout>
 #include <QHeaderView>
 #include <QKeySequence>
-#include <QHBoxLayout>
 #include <QMenuBar>
 #include <QMessageBox>
 #include <QPushButton>
@@ -40,14 +40,16 @@ void MainWindow::buildMenus() {
   edit->addSeparator();
   edit->addAction("Add an epoch", this, [this] { compose_->schedule()->addEpoch(); });
   edit->addAction("Remove the last epoch", this, [this] { compose_->schedule()->removeEpoch(); });
-  edit->addAction("Add a transfer stage", this, [this] { compose_->cards()->addStage("transfer"); });
-  edit->addAction("Add a fine-tuning stage", this, [this] { compose_->cards()->addStage("finetune"); });
+  edit->addAction("Add a transfer stage", this,
+                  [this] { compose_->cards()->addStage("transfer"); });
+  edit->addAction("Add a fine-tuning stage", this,
+                  [this] { compose_->cards()->addStage("finetune"); });
   buildRunMenu();
   buildViewMenu();
   buildHelpMenu();
   auto* search = new QPushButton(lineIcon("search"), " Search  Ctrl+K");
   search->setProperty("role", "quiet");
-  search->setFont(secondaryFont());
+  useFont(search, TextRole::secondary);
   search->setAccessibleName("Command palette");
   search->setToolTip("Every command, run and preset by name");
   connect(search, &QPushButton::clicked, this, &MainWindow::openPalette);
@@ -69,15 +71,20 @@ void MainWindow::buildFileMenu() {
     });
     action->setToolTip(QString::fromStdString(preset.doc));
   }
-  file->addAction(lineIcon("open"), "Open recipe…", QKeySequence::Open, compose_, &ComposePage::askOpen);
+  file->addAction(lineIcon("open"), "Open recipe…", QKeySequence::Open, compose_,
+                  &ComposePage::askOpen);
   recent_ = file->addMenu("Open recent");
-  file->addAction(lineIcon("save"), "Save recipe…", QKeySequence::Save, compose_, &ComposePage::askSave);
+  file->addAction(lineIcon("save"), "Save recipe…", QKeySequence::Save, compose_,
+                  &ComposePage::askSave);
   file->addSeparator();
   QMenu* copy = file->addMenu("Copy ablation table");
-  for (auto [text, format] : {std::pair("As Markdown", AblationModel::Format::markdown), std::pair("As LaTeX", AblationModel::Format::latex),
-                              std::pair("As CSV", AblationModel::Format::csv), std::pair("As TSV", AblationModel::Format::tsv)})
+  for (auto [text, format] : {std::pair("As Markdown", AblationModel::Format::markdown),
+                              std::pair("As LaTeX", AblationModel::Format::latex),
+                              std::pair("As CSV", AblationModel::Format::csv),
+                              std::pair("As TSV", AblationModel::Format::tsv)})
     copy->addAction(text, this, [this, format] { compare_->copyTable(format); });
-  file->addAction(lineIcon("export"), "Export comparison figure…", compare_, &ComparePage::exportFigure);
+  file->addAction(lineIcon("export"), "Export comparison figure…", compare_,
+                  &ComparePage::exportFigure);
   file->addAction(lineIcon("export"), "Export accuracy curves…", run_, &RunPage::exportAccuracy);
   file->addSeparator();
   file->addAction("Quit", QKeySequence::Quit, this, &QWidget::close);
@@ -86,32 +93,48 @@ void MainWindow::buildFileMenu() {
 
 void MainWindow::buildRunMenu() {
   QMenu* menu = menuBar()->addMenu("&Run");
-  menu->addAction(lineIcon("play"), "Run this recipe", QKeySequence("Ctrl+Return"), compose_, &ComposePage::submit);
+  menu->addAction(lineIcon("play"), "Run this recipe", QKeySequence("Ctrl+Return"), compose_,
+                  &ComposePage::submit);
   menu->addAction(lineIcon("stop"), "Stop run", QKeySequence("Ctrl+."), run_, &RunPage::stopRun);
-  menu->addAction(lineIcon("resume"), "Resume run", QKeySequence("Ctrl+Shift+R"), run_, &RunPage::resumeRun);
+  menu->addAction(lineIcon("resume"), "Resume run", QKeySequence("Ctrl+Shift+R"), run_,
+                  &RunPage::resumeRun);
   menu->addSeparator();
-  menu->addAction(lineIcon("copy"), "Clone run into Compose", QKeySequence("Ctrl+D"), this, [this] { cloneRun(runs_->currentRun()); });
+  menu->addAction(lineIcon("copy"), "Clone run into Compose", QKeySequence("Ctrl+D"), this,
+                  [this] { cloneRun(runs_->currentRun()); });
   menu->addAction(lineIcon("compare"), "Compare this run", QKeySequence("Ctrl+M"), this, [this] {
     if (const auto id = runs_->currentRun()) Q_EMIT run_->compareWanted(id);
   });
-  menu->addAction(lineIcon("edit"), "Rename run…", QKeySequence("F2"), runs_, &RunPanel::renameCurrent);
+  menu->addAction(lineIcon("edit"), "Rename run…", QKeySequence("F2"), runs_,
+                  &RunPanel::renameCurrent);
   menu->addAction("Tag run…", QKeySequence("Ctrl+T"), runs_, &RunPanel::tagCurrent);
-  menu->addAction(lineIcon("trash"), "Delete run…", QKeySequence("Ctrl+Delete"), runs_, &RunPanel::removeCurrent);
+  menu->addAction(lineIcon("trash"), "Delete run…", QKeySequence("Ctrl+Delete"), runs_,
+                  &RunPanel::removeCurrent);
   menu->addSeparator();
-  menu->addAction(lineIcon("search"), "Filter runs", QKeySequence("Ctrl+Shift+F"), runs_, &RunPanel::focusFilter);
+  menu->addAction(lineIcon("search"), "Filter runs", QKeySequence("Ctrl+Shift+F"), runs_,
+                  &RunPanel::focusFilter);
 }
 
 void MainWindow::buildViewMenu() {
   QMenu* view = menuBar()->addMenu("&View");
-  view->addAction(lineIcon("search"), "Command palette", QKeySequence("Ctrl+K"), this, &MainWindow::openPalette);
+  view->addAction(lineIcon("search"), "Command palette", QKeySequence("Ctrl+K"), this,
+                  &MainWindow::openPalette);
   view->addSeparator();
   view->addAction("Compose", QKeySequence("Ctrl+1"), this, [this] { showPage(Compose); });
   view->addAction("Run", QKeySequence("Ctrl+2"), this, [this] { showPage(Run); });
   view->addAction("Compare", QKeySequence("Ctrl+3"), this, [this] { showPage(Compare); });
   view->addSeparator();
-  view->addAction("Show schedule", QKeySequence("Alt+1"), this, [this] { showPage(Compose); compose_->showLower(ComposePage::Schedule); });
-  view->addAction("Show all settings", QKeySequence("Alt+2"), this, [this] { showPage(Compose); compose_->showLower(ComposePage::Settings); });
-  view->addAction(lineIcon("code"), "Show YAML", QKeySequence("Alt+3"), this, [this] { showPage(Compose); compose_->showLower(ComposePage::Yaml); });
+  view->addAction("Show schedule", QKeySequence("Alt+1"), this, [this] {
+    showPage(Compose);
+    compose_->showLower(ComposePage::Schedule);
+  });
+  view->addAction("Show all settings", QKeySequence("Alt+2"), this, [this] {
+    showPage(Compose);
+    compose_->showLower(ComposePage::Settings);
+  });
+  view->addAction(lineIcon("code"), "Show YAML", QKeySequence("Alt+3"), this, [this] {
+    showPage(Compose);
+    compose_->showLower(ComposePage::Yaml);
+  });
   view->addSeparator();
   QAction* runs = runs_dock_->toggleViewAction();
   runs->setShortcut(QKeySequence("Ctrl+Shift+L"));
@@ -127,7 +150,8 @@ void MainWindow::buildViewMenu() {
     log_dock_->hide();
   });
   view->addSeparator();
-  view->addAction(lineIcon("theme"), "Switch light and dark", QKeySequence("Alt+M"), this, [this] { setScheme(scheme_ == Scheme::light ? Scheme::dark : Scheme::light); });
+  view->addAction(lineIcon("theme"), "Switch light and dark", QKeySequence("Alt+M"), this,
+                  [this] { setScheme(scheme_ == Scheme::light ? Scheme::dark : Scheme::light); });
   view->addAction("Larger text", QKeySequence::ZoomIn, this, [this] { setZoom(zoom_ + 0.1); });
   view->addAction("Smaller text", QKeySequence::ZoomOut, this, [this] { setZoom(zoom_ - 0.1); });
   view->addAction("Normal text", QKeySequence("Ctrl+0"), this, [this] { setZoom(1); });
@@ -144,12 +168,15 @@ void MainWindow::buildHelpMenu() {
 
 namespace {
 
-void collect(const QList<QAction*>& actions, const QString& prefix, const std::function<void(QAction*, const QString&)>& use) {
+void collect(const QList<QAction*>& actions, const QString& prefix,
+             const std::function<void(QAction*, const QString&)>& use) {
   for (QAction* action : actions) {
     if (action->isSeparator()) continue;
     const QString text = action->text().remove('&');
-    if (action->menu()) collect(action->menu()->actions(), prefix + text + ": ", use);
-    else use(action, prefix + text);
+    if (action->menu())
+      collect(action->menu()->actions(), prefix + text + ": ", use);
+    else
+      use(action, prefix + text);
   }
 }
 
@@ -159,14 +186,16 @@ void MainWindow::openPalette() {
   std::vector<Command> commands;
   collect(menuBar()->actions(), {}, [&](QAction* action, const QString& text) {
     if (text.endsWith("Command palette")) return;
-    commands.push_back({text, action->shortcut().toString(QKeySequence::NativeText), [action] { action->trigger(); }, action->isEnabled()});
+    commands.push_back({text, action->shortcut().toString(QKeySequence::NativeText),
+                        [action] { action->trigger(); }, action->isEnabled()});
   });
   for (const engine::RunInfo& info : bridge_->runs()) {
     const engine::RunId id = info.id;
-    commands.push_back({"Open run " + QString::fromStdString(info.name), QString("run %1").arg(id), [this, id] {
-                          runs_->select(id);
-                          showRun(id);
-                        }});
+    commands.push_back(
+        {"Open run " + QString::fromStdString(info.name), QString("run %1").arg(id), [this, id] {
+           runs_->select(id);
+           showRun(id);
+         }});
   }
   (new CommandPalette(std::move(commands), this))->open();
 }
@@ -177,11 +206,15 @@ void MainWindow::showShortcuts() {
   dialog->setWindowTitle("Shortcuts");
   std::vector<std::pair<QString, QString>> rows;
   collect(menuBar()->actions(), {}, [&](QAction* action, const QString& text) {
-    if (!action->shortcut().isEmpty()) rows.emplace_back(text, action->shortcut().toString(QKeySequence::NativeText));
+    if (!action->shortcut().isEmpty())
+      rows.emplace_back(text, action->shortcut().toString(QKeySequence::NativeText));
   });
-  for (auto [text, key] : {std::pair("Schedule: choose epoch", "Left, Right"), std::pair("Schedule: move the step", "Up, Down"),
-                           std::pair("Schedule: shorten the list", "Delete"), std::pair("Plot: show all and follow", "F"),
-                           std::pair("Plot: move the crosshair", "Left, Right"), std::pair("Runs: tick for comparison", "Space")})
+  for (auto [text, key] : {std::pair("Schedule: choose epoch", "Left, Right"),
+                           std::pair("Schedule: move the step", "Up, Down"),
+                           std::pair("Schedule: shorten the list", "Delete"),
+                           std::pair("Plot: show all and follow", "F"),
+                           std::pair("Plot: move the crosshair", "Left, Right"),
+                           std::pair("Runs: tick for comparison", "Space")})
     rows.emplace_back(text, key);
   auto* table = new QTableWidget(int(rows.size()), 2);
   table->setHorizontalHeaderLabels({"action", "keys"});
@@ -203,10 +236,12 @@ void MainWindow::showShortcuts() {
 
 void MainWindow::showAbout() {
   QMessageBox box(QMessageBox::NoIcon, "About Equipoise",
-                  "<b>Equipoise</b><br>Converts pretrained Transformers to hybrid attention and shows whether the linear half is used.",
+                  "<b>Equipoise</b><br>Converts pretrained Transformers to hybrid attention and "
+                  "shows whether the linear half is used.",
                   QMessageBox::Ok, this);
   box.setInformativeText(QString("Version %1 · Qt %2 · GPL-3.0-or-later\nStore: %3")
-                             .arg(QApplication::applicationVersion(), qVersion(), QString::fromStdString(bridge_->store().string())));
+                             .arg(QApplication::applicationVersion(), qVersion(),
+                                  QString::fromStdString(bridge_->store().string())));
   box.setTextInteractionFlags(Qt::TextSelectableByMouse);
   box.exec();
 }
@@ -225,7 +260,8 @@ void MainWindow::refreshRecent() {
   const QStringList files = settings_->value("recent").toStringList();
   recent_->setEnabled(!files.isEmpty());
   for (const QString& file : files) {
-    QAction* action = recent_->addAction(QFileInfo(file).fileName(), this, [this, file] { openPath(file); });
+    QAction* action =
+        recent_->addAction(QFileInfo(file).fileName(), this, [this, file] { openPath(file); });
     action->setToolTip(file);
     action->setEnabled(QFileInfo::exists(file));
   }

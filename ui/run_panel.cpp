@@ -18,7 +18,8 @@
 namespace ui {
 namespace {
 
-/// Two lines: tick, name, result; state and difference beneath. Running ones carry a thin progress line.
+/// Two lines: tick, name, result; state and difference beneath. Running ones carry a thin progress
+/// line.
 class RunDelegate : public QStyledItemDelegate {
  public:
   using QStyledItemDelegate::QStyledItemDelegate;
@@ -29,12 +30,15 @@ class RunDelegate : public QStyledItemDelegate {
 
   static QRect tick(const QRect& row) { return {row.left() + 10, row.top() + 9, 14, 14}; }
 
-  void paint(QPainter* p, const QStyleOptionViewItem& option, const QModelIndex& index) const override {
+  void paint(QPainter* p, const QStyleOptionViewItem& option,
+             const QModelIndex& index) const override {
     const Colors& c = colorsOf(option.widget);
     const auto state = engine::RunState(index.data(RunListModel::StateRole).toInt());
     p->save();
-    if (option.state & QStyle::State_Selected) p->fillRect(option.rect, mix(c.window, c.accent, 0.16));
-    else if (option.state & QStyle::State_MouseOver) p->fillRect(option.rect, mix(c.window, c.line, 0.5));
+    if (option.state & QStyle::State_Selected)
+      p->fillRect(option.rect, mix(c.window, c.accent, 0.16));
+    else if (option.state & QStyle::State_MouseOver)
+      p->fillRect(option.rect, mix(c.window, c.line, 0.5));
     const QRect box = tick(option.rect);
     p->setRenderHint(QPainter::Antialiasing);
     const bool on = index.data(RunListModel::ChosenRole).toBool();
@@ -44,7 +48,8 @@ class RunDelegate : public QStyledItemDelegate {
     if (on) {
       p->setPen(QPen(c.on_accent, 1.8, Qt::SolidLine, Qt::RoundCap, Qt::RoundJoin));
       p->setBrush(Qt::NoBrush);
-      p->drawPolyline(QPolygonF{box.topLeft() + QPointF(3.5, 7.5), box.topLeft() + QPointF(6, 10), box.topLeft() + QPointF(10.5, 4.5)});
+      p->drawPolyline(QPolygonF{box.topLeft() + QPointF(3.5, 7.5), box.topLeft() + QPointF(6, 10),
+                                box.topLeft() + QPointF(10.5, 4.5)});
     }
     const int left = box.right() + 9;
     const QFontMetrics fm(option.font);
@@ -55,15 +60,20 @@ class RunDelegate : public QStyledItemDelegate {
     p->setFont(option.font);
     p->drawText(line, Qt::AlignRight | Qt::AlignVCenter, result);
     const int room = line.width() - (result.isEmpty() ? 0 : fm.horizontalAdvance(result) + 8);
-    p->drawText(line, Qt::AlignLeft | Qt::AlignVCenter, fm.elidedText(index.data().toString(), Qt::ElideMiddle, room));
+    p->drawText(line, Qt::AlignLeft | Qt::AlignVCenter,
+                fm.elidedText(index.data().toString(), Qt::ElideMiddle, room));
     const QRect below(left, line.bottom(), line.width(), small.height() + 2);
     p->setFont(secondaryFont());
     p->setPen(state == engine::RunState::failed ? c.error : c.secondary);
-    p->drawText(below, Qt::AlignLeft | Qt::AlignVCenter, small.elidedText(index.data(RunListModel::DetailRole).toString(), Qt::ElideRight, below.width()));
+    p->drawText(below, Qt::AlignLeft | Qt::AlignVCenter,
+                small.elidedText(index.data(RunListModel::DetailRole).toString(), Qt::ElideRight,
+                                 below.width()));
     if (state == engine::RunState::running) {
       const QRect track(left, option.rect.bottom() - 2, line.width(), 2);
       p->fillRect(track, c.line);
-      p->fillRect(QRect(track.left(), track.top(), int(track.width() * index.data(RunListModel::ProgressRole).toDouble()), 2), c.accent);
+      p->fillRect(QRect(track.left(), track.top(),
+                        int(track.width() * index.data(RunListModel::ProgressRole).toDouble()), 2),
+                  c.accent);
     }
     if ((option.state & QStyle::State_HasFocus) && (option.state & QStyle::State_Selected)) {
       p->fillRect(QRect(option.rect.left(), option.rect.top(), 2, option.rect.height()), c.accent);
@@ -71,10 +81,13 @@ class RunDelegate : public QStyledItemDelegate {
     p->restore();
   }
 
-  bool editorEvent(QEvent* event, QAbstractItemModel* model, const QStyleOptionViewItem& option, const QModelIndex& index) override {
-    const bool click = event->type() == QEvent::MouseButtonRelease &&
-                       tick(option.rect).adjusted(-8, -8, 6, 8).contains(static_cast<QMouseEvent*>(event)->pos());
-    const bool key = event->type() == QEvent::KeyPress && static_cast<QKeyEvent*>(event)->key() == Qt::Key_Space;
+  bool editorEvent(QEvent* event, QAbstractItemModel* model, const QStyleOptionViewItem& option,
+                   const QModelIndex& index) override {
+    const bool click =
+        event->type() == QEvent::MouseButtonRelease &&
+        tick(option.rect).adjusted(-8, -8, 6, 8).contains(static_cast<QMouseEvent*>(event)->pos());
+    const bool key =
+        event->type() == QEvent::KeyPress && static_cast<QKeyEvent*>(event)->key() == Qt::Key_Space;
     if (!click && !key) return false;
     const bool on = index.data(RunListModel::ChosenRole).toBool();
     return model->setData(index, on ? Qt::Unchecked : Qt::Checked, Qt::CheckStateRole);
@@ -84,11 +97,15 @@ class RunDelegate : public QStyledItemDelegate {
 }  // namespace
 
 RunPanel::RunPanel(EngineBridge* bridge, QWidget* parent)
-    : QWidget(parent), bridge_(bridge), model_(new RunListModel(this)), filter_(new RunFilter(this)) {
+    : QWidget(parent),
+      bridge_(bridge),
+      model_(new RunListModel(this)),
+      filter_(new RunFilter(this)) {
   filter_->setSourceModel(model_);
   words_ = new QLineEdit;
   words_->setPlaceholderText("Filter runs…");
-  words_->setToolTip("Words that must occur in name, tags, notes, state or settings; -word must not");
+  words_->setToolTip(
+      "Words that must occur in name, tags, notes, state or settings; -word must not");
   words_->setClearButtonEnabled(true);
   words_->setAccessibleName("Filter runs");
   view_ = new QListView;
@@ -119,10 +136,13 @@ RunPanel::RunPanel(EngineBridge* bridge, QWidget* parent)
   setMinimumWidth(180);
 
   connect(words_, &QLineEdit::textChanged, filter_, &RunFilter::setWords);
-  connect(view_->selectionModel(), &QItemSelectionModel::currentChanged, this, [this](const QModelIndex& now) {
-    if (now.isValid()) Q_EMIT chosen(now.data(RunListModel::IdRole).toLongLong());
+  connect(view_->selectionModel(), &QItemSelectionModel::currentChanged, this,
+          [this](const QModelIndex& now) {
+            if (now.isValid()) Q_EMIT chosen(now.data(RunListModel::IdRole).toLongLong());
+          });
+  connect(view_, &QListView::clicked, this, [this](const QModelIndex& at) {
+    Q_EMIT chosen(at.data(RunListModel::IdRole).toLongLong());
   });
-  connect(view_, &QListView::clicked, this, [this](const QModelIndex& at) { Q_EMIT chosen(at.data(RunListModel::IdRole).toLongLong()); });
   connect(view_, &QListView::customContextMenuRequested, this, &RunPanel::showMenu);
   connect(model_, &RunListModel::chosenChanged, this, &RunPanel::ticked);
   connect(bridge_, &EngineBridge::runsChanged, this, &RunPanel::refresh);
@@ -137,12 +157,16 @@ void RunPanel::refresh() {
   const bool any = model_->rowCount() > 0;
   view_->setVisible(any);
   empty_->setVisible(!any);
-  // Results of older runs are read a few at a time, so that a long list does not hold up the window.
+  // Results of older runs are read a few at a time, so that a long list does not hold up the
+  // window.
   int budget = 8;
   for (int i = 0; i < model_->rowCount() && budget > 0; ++i) {
     const QModelIndex at = model_->index(i);
-    if (!at.data(RunListModel::ResultRole).toString().isEmpty() || at.data(RunListModel::ReadRole).toBool()) continue;
-    if (engine::RunState(at.data(RunListModel::StateRole).toInt()) == engine::RunState::queued) continue;
+    if (!at.data(RunListModel::ResultRole).toString().isEmpty() ||
+        at.data(RunListModel::ReadRole).toBool())
+      continue;
+    if (engine::RunState(at.data(RunListModel::StateRole).toInt()) == engine::RunState::queued)
+      continue;
     if (const RunData* shown = bridge_->data(model_->idAt(i))) model_->setResults(*shown);
     --budget;
   }
@@ -167,23 +191,33 @@ void RunPanel::renameCurrent() {
   const engine::RunInfo* info = bridge_->run(currentRun());
   if (!info) return;
   bool ok = false;
-  const QString name = QInputDialog::getText(this, "Rename run", "Name", QLineEdit::Normal, QString::fromStdString(info->name), &ok);
+  const QString name = QInputDialog::getText(this, "Rename run", "Name", QLineEdit::Normal,
+                                             QString::fromStdString(info->name), &ok);
   if (ok && !name.trimmed().isEmpty())
-    bridge_->annotate(info->id, name.trimmed(), QString::fromStdString(info->tags), QString::fromStdString(info->notes));
+    bridge_->annotate(info->id, name.trimmed(), QString::fromStdString(info->tags),
+                      QString::fromStdString(info->notes));
 }
 
 void RunPanel::tagCurrent() {
   const engine::RunInfo* info = bridge_->run(currentRun());
   if (!info) return;
   bool ok = false;
-  const QString tags = QInputDialog::getText(this, "Tags", "Tags, with commas between", QLineEdit::Normal, QString::fromStdString(info->tags), &ok);
-  if (ok) bridge_->annotate(info->id, QString::fromStdString(info->name), tags, QString::fromStdString(info->notes));
+  const QString tags =
+      QInputDialog::getText(this, "Tags", "Tags, with commas between", QLineEdit::Normal,
+                            QString::fromStdString(info->tags), &ok);
+  if (ok)
+    bridge_->annotate(info->id, QString::fromStdString(info->name), tags,
+                      QString::fromStdString(info->notes));
 }
 
 void RunPanel::removeCurrent() {
   const engine::RunInfo* info = bridge_->run(currentRun());
   if (!info) return;
-  QMessageBox box(QMessageBox::NoIcon, "Delete run", QString("Delete run %1, “%2”, with its points and checkpoints?").arg(info->id).arg(QString::fromStdString(info->name)), QMessageBox::Cancel, this);
+  QMessageBox box(QMessageBox::NoIcon, "Delete run",
+                  QString("Delete run %1, “%2”, with its points and checkpoints?")
+                      .arg(info->id)
+                      .arg(QString::fromStdString(info->name)),
+                  QMessageBox::Cancel, this);
   box.setInformativeText("This cannot be undone.");
   QPushButton* go = box.addButton("Delete", QMessageBox::DestructiveRole);
   box.setDefaultButton(QMessageBox::Cancel);
@@ -196,17 +230,21 @@ void RunPanel::showMenu(const QPoint& at) {
   const engine::RunInfo* info = bridge_->run(currentRun());
   if (!info) return;
   QMenu menu(this);
-  const bool active = info->state == engine::RunState::running || info->state == engine::RunState::queued;
+  const bool active =
+      info->state == engine::RunState::running || info->state == engine::RunState::queued;
   const engine::RunId id = info->id;
   QAction* stop = menu.addAction(lineIcon("stop"), "Stop", this, [this, id] { bridge_->stop(id); });
   stop->setEnabled(active && bridge_->isOurs(id));
-  QAction* resume = menu.addAction(lineIcon("resume"), "Resume", this, [this, id] { bridge_->resume(id); });
+  QAction* resume =
+      menu.addAction(lineIcon("resume"), "Resume", this, [this, id] { bridge_->resume(id); });
   resume->setEnabled(!active && info->state != engine::RunState::done && !bridge_->readOnly());
   menu.addSeparator();
-  menu.addAction(lineIcon("edit"), "Rename…", this, &RunPanel::renameCurrent)->setEnabled(!bridge_->readOnly());
+  menu.addAction(lineIcon("edit"), "Rename…", this, &RunPanel::renameCurrent)
+      ->setEnabled(!bridge_->readOnly());
   menu.addAction("Tags…", this, &RunPanel::tagCurrent)->setEnabled(!bridge_->readOnly());
   menu.addSeparator();
-  menu.addAction(lineIcon("trash"), "Delete…", this, &RunPanel::removeCurrent)->setEnabled(!active && !bridge_->readOnly());
+  menu.addAction(lineIcon("trash"), "Delete…", this, &RunPanel::removeCurrent)
+      ->setEnabled(!active && !bridge_->readOnly());
   menu.exec(view_->viewport()->mapToGlobal(at));
 }
 

@@ -73,7 +73,7 @@ QTabBar::tab:focus { color: @accent; }
 
 QHeaderView { background: @panel; border: none; }
 QHeaderView::section { background: @panel; color: @secondary; border: none; border-bottom: 1px solid @line;
-  padding: 5px 8px; font-weight: 400; }
+  padding: 5px 11px; font-weight: 400; }
 QTableView, QListView, QTreeView { background: @panel; color: @text; border: 1px solid @line; border-radius: 4px;
   outline: 0px; gridline-color: @grid; selection-background-color: @selection; selection-color: @text; }
 QTableView:focus, QListView:focus { border-color: @accent; }
@@ -150,7 +150,8 @@ QString styleSheet(const Colors& c, double zoom) {
   };
   for (const auto& [word, value] : words) sheet.replace(QLatin1String(word), value);
   for (int px : {26, 24, 20, 16})
-    sheet.replace(QString("@%1px").arg(px), QString("%1px").arg(static_cast<int>(std::lround(px * zoom))));
+    sheet.replace(QString("@%1px").arg(px),
+                  QString("%1px").arg(static_cast<int>(std::lround(px * zoom))));
   return sheet;
 }
 

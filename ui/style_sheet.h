@@ -1,5 +1,6 @@
 #pragma once
-/// The application style sheet: what Fusion draws with gradients or bevels, drawn flat. Measures of one 8-pixel grid.
+/// The application style sheet: what Fusion draws with gradients or bevels, drawn flat. Measures of
+/// one 8-pixel grid.
 
 #include <QString>
 

@@ -12,7 +12,8 @@
 
 #include "ui/style_sheet.h"
 
-/// A static library's resources are not seen until they are asked for; outside of any namespace by Qt's rule.
+/// A static library's resources are not seen until they are asked for; outside of any namespace by
+/// Qt's rule.
 static void loadResources() { Q_INIT_RESOURCE(resources); }
 
 namespace ui {
@@ -66,7 +67,9 @@ QColor withAlpha(QColor color, double alpha) {
 }
 
 QColor mix(const QColor& a, const QColor& b, double share_of_b) {
-  auto part = [share_of_b](int x, int y) { return static_cast<int>(std::lround(x + (y - x) * share_of_b)); };
+  auto part = [share_of_b](int x, int y) {
+    return static_cast<int>(std::lround(x + (y - x) * share_of_b));
+  };
   return QColor(part(a.red(), b.red()), part(a.green(), b.green()), part(a.blue(), b.blue()));
 }
 
@@ -75,22 +78,30 @@ SeriesStyle componentStyle(const QString& component, Scheme scheme) {
   auto pick = [dark](const char* light_name, const char* dark_name) {
     return QColor(QLatin1String(dark ? dark_name : light_name));
   };
-  if (component == u"teacher") return {pick("#404040", "#D0D0D0"), Qt::DashLine, 1.5, Marker::none, false};
-  if (component == u"hybrid") return {pick("#0072B2", "#4DA3E0"), Qt::SolidLine, 2, Marker::disc, false};
+  if (component == u"teacher")
+    return {pick("#404040", "#D0D0D0"), Qt::DashLine, 1.5, Marker::none, false};
+  if (component == u"hybrid")
+    return {pick("#0072B2", "#4DA3E0"), Qt::SolidLine, 2, Marker::disc, false};
   if (component == u"hybrid-overlap")
     return {pick("#56B4E9", "#8CCBF0"), Qt::DashDotLine, 1.5, Marker::disc, true};
-  if (component == u"swa") return {pick("#E69F00", "#F2B84B"), Qt::SolidLine, 1.5, Marker::square, false};
-  if (component == u"linear") return {pick("#009E73", "#3CC79E"), Qt::SolidLine, 1.5, Marker::diamond, false};
+  if (component == u"swa")
+    return {pick("#E69F00", "#F2B84B"), Qt::SolidLine, 1.5, Marker::square, false};
+  if (component == u"linear")
+    return {pick("#009E73", "#3CC79E"), Qt::SolidLine, 1.5, Marker::diamond, false};
   if (component == u"linear-outside")
     return {pick("#009E73", "#3CC79E"), Qt::DotLine, 1.5, Marker::diamond, true};
-  if (component == u"swa+sinks") return {pick("#D55E00", "#F0834A"), Qt::DashLine, 1.5, Marker::square, true};
-  if (component == u"sinks") return {pick("#CC79A7", "#E0A3C6"), Qt::DotLine, 1.5, Marker::triangle, false};
-  if (component == u"none") return {pick("#8C8C8C", "#8C8C8C"), Qt::DotLine, 1.5, Marker::cross, false};
+  if (component == u"swa+sinks")
+    return {pick("#D55E00", "#F0834A"), Qt::DashLine, 1.5, Marker::square, true};
+  if (component == u"sinks")
+    return {pick("#CC79A7", "#E0A3C6"), Qt::DotLine, 1.5, Marker::triangle, false};
+  if (component == u"none")
+    return {pick("#8C8C8C", "#8C8C8C"), Qt::DotLine, 1.5, Marker::cross, false};
   return {colorsFor(scheme).accent, Qt::SolidLine, 1.5, Marker::none, false};
 }
 
 SeriesStyle runStyle(SeriesStyle base, int run, Scheme scheme) {
-  static constexpr std::array markers{Marker::disc, Marker::square, Marker::diamond, Marker::triangle, Marker::cross};
+  static constexpr std::array markers{Marker::disc, Marker::square, Marker::diamond,
+                                      Marker::triangle, Marker::cross};
   if (run == 0) return base;
   const QColor towards = scheme == Scheme::dark ? QColor(Qt::white) : QColor(Qt::black);
   const QColor away = scheme == Scheme::dark ? QColor(Qt::black) : QColor(Qt::white);
@@ -107,20 +118,26 @@ void drawMarker(QPainter& painter, const SeriesStyle& style, QPointF c, double r
   painter.setPen(QPen(style.color, 1.4));
   painter.setBrush(style.open ? Qt::NoBrush : QBrush(style.color));
   switch (style.marker) {
-    case Marker::disc: painter.drawEllipse(c, r, r); break;
-    case Marker::square: painter.drawRect(QRectF(c.x() - r * 0.9, c.y() - r * 0.9, 1.8 * r, 1.8 * r)); break;
+    case Marker::disc:
+      painter.drawEllipse(c, r, r);
+      break;
+    case Marker::square:
+      painter.drawRect(QRectF(c.x() - r * 0.9, c.y() - r * 0.9, 1.8 * r, 1.8 * r));
+      break;
     case Marker::diamond:
-      painter.drawPolygon(QPolygonF{c + QPointF(0, -1.25 * r), c + QPointF(1.25 * r, 0), c + QPointF(0, 1.25 * r),
-                                    c + QPointF(-1.25 * r, 0)});
+      painter.drawPolygon(QPolygonF{c + QPointF(0, -1.25 * r), c + QPointF(1.25 * r, 0),
+                                    c + QPointF(0, 1.25 * r), c + QPointF(-1.25 * r, 0)});
       break;
     case Marker::triangle:
-      painter.drawPolygon(QPolygonF{c + QPointF(0, -1.1 * r), c + QPointF(1.1 * r, r), c + QPointF(-1.1 * r, r)});
+      painter.drawPolygon(
+          QPolygonF{c + QPointF(0, -1.1 * r), c + QPointF(1.1 * r, r), c + QPointF(-1.1 * r, r)});
       break;
     case Marker::cross:
       painter.drawLine(c + QPointF(-r, -r), c + QPointF(r, r));
       painter.drawLine(c + QPointF(-r, r), c + QPointF(r, -r));
       break;
-    case Marker::none: break;
+    case Marker::none:
+      break;
   }
   painter.restore();
 }
@@ -139,8 +156,9 @@ QPixmap legendPixmap(const SeriesStyle& style, QSize size, double device_pixel_r
 }
 
 QColor sequentialColor(double t) {
-  static constexpr std::array<QRgb, 9> cividis{0xFF00224E, 0xFF123570, 0xFF3B496C, 0xFF575D6D, 0xFF707173,
-                                               0xFF8A8678, 0xFFA59C74, 0xFFC3B369, 0xFFFEE838};
+  static constexpr std::array<QRgb, 9> cividis{0xFF00224E, 0xFF123570, 0xFF3B496C,
+                                               0xFF575D6D, 0xFF707173, 0xFF8A8678,
+                                               0xFFA59C74, 0xFFC3B369, 0xFFFEE838};
   return sampled(cividis, t);
 }
 
@@ -174,6 +192,31 @@ QFont monospaceFont() {
   QFont font = QFontDatabase::systemFont(QFontDatabase::FixedFont);
   font.setPointSizeF(QApplication::font().pointSizeF());
   return font;
+}
+
+namespace {
+
+constexpr char k_text_role[] = "textRole";
+
+QFont fontOf(TextRole role) {
+  switch (role) {
+    case TextRole::secondary:
+      return secondaryFont();
+    case TextRole::title:
+      return titleFont();
+    case TextRole::figure:
+      return figureFont();
+    case TextRole::monospace:
+      return monospaceFont();
+  }
+  return QApplication::font();
+}
+
+}  // namespace
+
+void useFont(QWidget* widget, TextRole role) {
+  widget->setProperty(k_text_role, int(role));
+  widget->setFont(fontOf(role));
 }
 
 void repolish(QWidget* widget) {
@@ -215,6 +258,9 @@ void applyTheme(QApplication& app, Scheme scheme, double zoom) {
   font.setPointSizeF(10 * zoom);
   QApplication::setFont(font);
   app.setStyleSheet(styleSheet(c, zoom));
+  for (QWidget* widget : QApplication::allWidgets())
+    if (const int role = widget->property(k_text_role).toInt())
+      widget->setFont(fontOf(TextRole(role)));
 }
 
 }  // namespace ui

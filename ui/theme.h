@@ -1,6 +1,6 @@
 #pragma once
-/// Colours, fonts and component marks in one place. Widgets ask for them when they draw, so a theme switch is nothing but
-/// a new application palette and style sheet.
+/// Colours, fonts and component marks in one place. Widgets ask for them when they draw, so a theme
+/// switch is nothing but a new application palette and style sheet.
 
 #include <QColor>
 #include <QFont>
@@ -22,7 +22,8 @@ struct Colors {
 
 const Colors& colorsFor(Scheme scheme);
 Scheme schemeOf(const QPalette& palette);
-/// The theme is the application's: style sheets give single widgets palettes of their own that lag behind it.
+/// The theme is the application's: style sheets give single widgets palettes of their own that lag
+/// behind it.
 Scheme schemeOf(const QWidget* widget);
 const Colors& colorsOf(const QWidget* widget);
 /// WCAG 2 contrast ratio, 1 to 21.
@@ -51,6 +52,10 @@ QPixmap legendPixmap(const SeriesStyle& style, QSize size, double device_pixel_r
 /// Even-lightness sequential map (cividis) and a diverging one centred at zero; t in 0..1.
 QColor sequentialColor(double t);
 QColor divergingColor(double t, Scheme scheme);
+
+/// Sizes of text that follow the zoom: a widget is told its role once.
+enum class TextRole { secondary = 1, title, figure, monospace };
+void useFont(QWidget* widget, TextRole role);
 
 QFont titleFont();      ///< 13 pt semi-bold
 QFont secondaryFont();  ///< 9 pt

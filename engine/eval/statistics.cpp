@@ -76,9 +76,10 @@ class Bootstrap {
         drawn[i] = rng.below(static_cast<std::uint64_t>(d) * clusters + i, clusters);
       for (std::size_t c = 0; c < results.size(); ++c)
         for (std::size_t m = 0; m < members.size(); ++m) {
-          Cell sum;
+          Cell sum, whole;
+          for (const auto& cell : cells[c][m]) whole.right += cell.right, whole.count += cell.count;
           for (auto i : drawn) sum.right += cells[c][m][i].right, sum.count += cells[c][m][i].count;
-          draws_[c][members[m]].push_back(sum.count > 0 ? sum.right / sum.count : 0);
+          draws_[c][members[m]].push_back(sum.count > 0 ? sum.right / sum.count : whole.right / whole.count);
         }
     }
   }

@@ -2,6 +2,8 @@
 #include <signal.h>
 #include <sqlite3.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,6 +24,15 @@
 
 using namespace engine;
 using support::TempDir;
+
+static bool every_disk_is_nfs = false;
+
+/// Stands before libc's own, so that a test can put the store on a network.
+extern "C" int statfs(const char* path, struct statfs* info) noexcept {
+  const long result = syscall(SYS_statfs, path, info);
+  if (result == 0 && every_disk_is_nfs) info->f_type = 0x6969;
+  return static_cast<int>(result);
+}
 
 namespace {
 
@@ -51,7 +62,8 @@ std::string read_all(const std::filesystem::path& file) {
 }
 
 void write_all(const std::filesystem::path& file, const std::string& bytes) {
-  std::ofstream(file, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  std::ofstream(file, std::ios::binary)
+      .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
 }
 
 template <class Action>
@@ -65,7 +77,8 @@ QString error_of(Action&& action) {
 }
 
 std::vector<EventBody> one_of_each() {
-  const double nan = std::numeric_limits<double>::quiet_NaN(), inf = std::numeric_limits<double>::infinity();
+  const double nan = std::numeric_limits<double>::quiet_NaN(),
+               inf = std::numeric_limits<double>::infinity();
   return {RunQueued{"a name"},
           RunStarted{"cuda:0", "bfloat16"},
           StageStarted{1, 2, "finetune", "fine-tune: hybrid", 100, 50, 25},
@@ -74,7 +87,8 @@ std::vector<EventBody> one_of_each() {
           Evaluated{102,
                     64,
                     1.25,
-                    {{"hybrid", "recall", "acc", 0.75, 0.01, 4, {1, 0, 1, 1}}, {"delta_h_swa", "all", "acc", nan, inf, 0, {}}}},
+                    {{"hybrid", "recall", "acc", 0.75, 0.01, 4, {1, 0, 1, 1}},
+                     {"delta_h_swa", "all", "acc", nan, inf, 0, {}}}},
           CheckpointSaved{102, 1, "/runs/1/step-102", "step", 12345},
           LogLine{LogLine::Level::warning, std::string("\xffnot UTF-8, a NUL \0 and \n", 25)},
           RunEnded{RunState::failed, "It failed.", 3.5}};
@@ -90,14 +104,16 @@ bool same(const EventBody& a, const EventBody& b) {
   }
   if (const auto* x = std::get_if<StageStarted>(&a)) {
     const auto& y = std::get<StageStarted>(b);
-    return x->stage == y.stage && x->stages == y.stages && x->kind == y.kind && x->title == y.title &&
-           x->first_step == y.first_step && x->steps == y.steps && x->steps_per_epoch == y.steps_per_epoch;
+    return x->stage == y.stage && x->stages == y.stages && x->kind == y.kind &&
+           x->title == y.title && x->first_step == y.first_step && x->steps == y.steps &&
+           x->steps_per_epoch == y.steps_per_epoch;
   }
   if (const auto* x = std::get_if<Points>(&a)) {
     const auto& y = std::get<Points>(b);
-    return x->step == y.step && std::equal(x->values.begin(), x->values.end(), y.values.begin(), y.values.end(),
-                                           [](const auto& p, const auto& q) {
-                                             return p.first == q.first && bits(p.second) == bits(q.second);
+    return x->step == y.step && std::equal(x->values.begin(), x->values.end(), y.values.begin(),
+                                           y.values.end(), [](const auto& p, const auto& q) {
+                                             return p.first == q.first &&
+                                                    bits(p.second) == bits(q.second);
                                            });
   }
   if (const auto* x = std::get_if<Evaluated>(&a)) {
@@ -105,14 +121,16 @@ bool same(const EventBody& a, const EventBody& b) {
     return x->step == y.step && x->window == y.window && bits(x->seconds) == bits(y.seconds) &&
            std::equal(x->scores.begin(), x->scores.end(), y.scores.begin(), y.scores.end(),
                       [](const Score& p, const Score& q) {
-                        return p.component == q.component && p.task == q.task && p.metric == q.metric && p.n == q.n &&
-                               bits(p.value) == bits(q.value) && bits(p.stderr_) == bits(q.stderr_) &&
-                               p.outcomes == q.outcomes;
+                        return p.component == q.component && p.task == q.task &&
+                               p.metric == q.metric && p.n == q.n &&
+                               bits(p.value) == bits(q.value) &&
+                               bits(p.stderr_) == bits(q.stderr_) && p.outcomes == q.outcomes;
                       });
   }
   if (const auto* x = std::get_if<CheckpointSaved>(&a)) {
     const auto& y = std::get<CheckpointSaved>(b);
-    return x->step == y.step && x->stage == y.stage && x->path == y.path && x->kind == y.kind && x->bytes == y.bytes;
+    return x->step == y.step && x->stage == y.stage && x->path == y.path && x->kind == y.kind &&
+           x->bytes == y.bytes;
   }
   if (const auto* x = std::get_if<LogLine>(&a)) {
     const auto& y = std::get<LogLine>(b);
@@ -158,13 +176,15 @@ struct FailingDisk {
   }
 };
 
-/// Reads everything a store has; used where only the absence of a crash and the kind of error matter.
+/// Reads everything a store has; used where only the absence of a crash and the kind of error
+/// matter.
 void read_everything(const std::filesystem::path& store) {
   const RunReader reader(store);
   for (const RunInfo& run : reader.runs()) {
     reader.series(run.id);
     reader.superseded(run.id);
-    for (const auto& e : reader.evaluations(run.id)) reader.outcomes(run.id, e.step, e.component, e.task);
+    for (const auto& e : reader.evaluations(run.id))
+      reader.outcomes(run.id, e.step, e.component, e.task);
     reader.checkpoints(run.id);
     reader.events_after(run.id, 0);
   }
@@ -178,7 +198,8 @@ void make_store(const std::filesystem::path& store) {
   for (int i = 0; i < 2; ++i) {
     const RunId run = create(writer, "run " + std::to_string(i));
     append(writer, run, one_of_each());
-    for (int step = 0; step < 200; ++step) append(writer, run, {Points{step, {{"a", step * 0.5}, {"b", 1.0 / step}}}});
+    for (int step = 0; step < 200; ++step)
+      append(writer, run, {Points{step, {{"a", step * 0.5}, {"b", 1.0 / step}}}});
     writer.begin_attempt(run, 50);
     append(writer, run, one_of_each());
   }
@@ -210,6 +231,7 @@ class RunStoreTest : public QObject {
   void a_second_writer_is_told_who_holds_the_store();
   void a_dead_writer_s_lock_is_free();
   void shared_file_systems_are_known();
+  void a_store_on_a_shared_file_system_has_no_wal();
   void a_store_in_a_read_only_folder_can_be_read();
   void damaged_bytes_give_errors_not_crashes_data();
   void damaged_bytes_give_errors_not_crashes();
@@ -239,20 +261,31 @@ void RunStoreTest::every_kind_of_event_comes_back_to_the_last_bit() {
     QCOMPARE(stored[i].seq, static_cast<std::int64_t>(i + 1));
     QVERIFY2(same(stored[i].body, bodies[i % bodies.size()]), std::to_string(i).c_str());
   }
-  for (std::size_t i = 0; i < first.size(); ++i) QCOMPARE(first[i].seq, static_cast<std::int64_t>(i + 1));
+  for (std::size_t i = 0; i < first.size(); ++i)
+    QCOMPARE(first[i].seq, static_cast<std::int64_t>(i + 1));
   for (std::int64_t seq : {1, 5, 17, 18, 1000}) {
     const auto later = reader.events_after(run, seq);
     QCOMPARE(later.size(), seq >= 18 ? 0u : static_cast<std::size_t>(18 - seq));
-    if (!later.empty()) QVERIFY(same(later.front().body, stored[static_cast<std::size_t>(seq)].body));
+    if (!later.empty())
+      QVERIFY(same(later.front().body, stored[static_cast<std::size_t>(seq)].body));
   }
   QCOMPARE(reader.integrity(), std::string("ok"));
 }
 
 void RunStoreTest::every_double_comes_back_to_the_last_bit() {
   TempDir dir;
-  std::vector<double> values = {0.0, -0.0, 1e-320, 5e-324, -5e-324, 1.7976931348623157e308, 0.1, 2.0 / 3,
-                                std::numeric_limits<double>::infinity(), -std::numeric_limits<double>::infinity(),
-                                std::numeric_limits<double>::quiet_NaN(), -std::numeric_limits<double>::quiet_NaN(),
+  std::vector<double> values = {0.0,
+                                -0.0,
+                                1e-320,
+                                5e-324,
+                                -5e-324,
+                                1.7976931348623157e308,
+                                0.1,
+                                2.0 / 3,
+                                std::numeric_limits<double>::infinity(),
+                                -std::numeric_limits<double>::infinity(),
+                                std::numeric_limits<double>::quiet_NaN(),
+                                -std::numeric_limits<double>::quiet_NaN(),
                                 std::bit_cast<double>(std::uint64_t{0x7FF8DEADBEEF0001})};
   std::mt19937_64 random(7);
   for (int i = 0; i < 2000; ++i) values.push_back(std::bit_cast<double>(random()));
@@ -284,8 +317,10 @@ void RunStoreTest::run_columns_follow_the_events() {
   QCOMPARE(info.total_steps, 7);
   QVERIFY(info.created_ms > 0 && info.started_ms == 0 && info.ended_ms == 0);
 
-  append(writer, run, {RunQueued{"n"}, RunStarted{"cpu", "float32"}, StageStarted{0, 1, "finetune", "t", 10, 20, 5},
-                       Points{12, {{"a", 1}}}, Points{13, {{"a", 2}}}});
+  append(
+      writer, run,
+      {RunQueued{"n"}, RunStarted{"cpu", "float32"}, StageStarted{0, 1, "finetune", "t", 10, 20, 5},
+       Points{12, {{"a", 1}}}, Points{13, {{"a", 2}}}});
   info = reader.run(run).value();
   QCOMPARE(info.state, RunState::running);
   QCOMPARE(info.device, std::string("cpu"));
@@ -318,7 +353,8 @@ void RunStoreTest::progress_is_not_stored_but_plans_the_steps() {
   TempDir dir;
   RunWriter writer(dir / "s.db");
   const RunId run = create(writer);
-  auto events = events_of(run, {LogLine{}, Progress{.phase = "train", .total_steps = 99}, LogLine{}});
+  auto events =
+      events_of(run, {LogLine{}, Progress{.phase = "train", .total_steps = 99}, LogLine{}});
   writer.append(events);
   QCOMPARE(events[0].seq, 1);
   QCOMPARE(events[1].seq, 0);
@@ -333,9 +369,11 @@ void RunStoreTest::points_behind_a_resume_are_superseded() {
   RunWriter writer(dir / "s.db");
   const RunId run = create(writer);
   const auto work = [&](std::int64_t from, std::int64_t to, double value) {
-    for (std::int64_t step = from; step <= to; ++step) append(writer, run, {Points{step, {{"a", value}}}});
-    append(writer, run, {Evaluated{to, 64, 0, {{"hybrid", "all", "acc", value, 0, 1, {}}}},
-                         CheckpointSaved{to, 0, "c" + std::to_string(to), "step", 1}});
+    for (std::int64_t step = from; step <= to; ++step)
+      append(writer, run, {Points{step, {{"a", value}}}});
+    append(writer, run,
+           {Evaluated{to, 64, 0, {{"hybrid", "all", "acc", value, 0, 1, {}}}},
+            CheckpointSaved{to, 0, "c" + std::to_string(to), "step", 1}});
   };
   work(1, 10, 1);
   writer.begin_attempt(run, 6);
@@ -353,7 +391,8 @@ void RunStoreTest::points_behind_a_resume_are_superseded() {
   QCOMPARE(live, (std::vector<double>{1, 1, 1, 1, 1, 1, 2, 3, 3, 3, 3, 3}));
   std::vector<std::pair<std::int64_t, double>> behind;
   for (const auto& p : superseded.at("a")) behind.emplace_back(p.step, p.value);
-  QCOMPARE(behind, (std::vector<std::pair<std::int64_t, double>>{{7, 1}, {8, 1}, {8, 2}, {9, 1}, {10, 1}}));
+  QCOMPARE(behind,
+           (std::vector<std::pair<std::int64_t, double>>{{7, 1}, {8, 1}, {8, 2}, {9, 1}, {10, 1}}));
   const auto evaluations = reader.evaluations(run);
   QCOMPARE(evaluations.size(), 1u);
   QCOMPARE(evaluations[0].step, 12);
@@ -402,7 +441,8 @@ void RunStoreTest::random_attempts_leave_one_live_value_per_step() {
     for (const char* name : {"a", "b"}) {
       const auto points = live.count(name) ? live.at(name) : std::vector<SeriesPoint>();
       QCOMPARE(points.size(), static_cast<std::size_t>(step));
-      for (std::size_t i = 0; i < points.size(); ++i) QCOMPARE(points[i].step, static_cast<std::int64_t>(i + 1));
+      for (std::size_t i = 0; i < points.size(); ++i)
+        QCOMPARE(points[i].step, static_cast<std::int64_t>(i + 1));
       QCOMPARE(points.size() + (behind.count(name) ? behind.at(name).size() : 0), written);
     }
   }
@@ -413,8 +453,12 @@ void RunStoreTest::outcomes_are_those_of_the_live_evaluation() {
   RunWriter writer(dir / "s.db");
   const RunId run = create(writer);
   const auto evaluated = [&](std::int64_t step, std::vector<std::uint8_t> outcomes) {
-    append(writer, run, {Evaluated{step, 64, 0, {{"hybrid", "recall", "acc", 0, 0, 3, std::move(outcomes)},
-                                                 {"hybrid", "recall", "acc_norm", 0, 0, 3, {}}}}});
+    append(writer, run,
+           {Evaluated{step,
+                      64,
+                      0,
+                      {{"hybrid", "recall", "acc", 0, 0, 3, std::move(outcomes)},
+                       {"hybrid", "recall", "acc_norm", 0, 0, 3, {}}}}});
   };
   evaluated(10, {1, 1, 1});
   evaluated(20, {0, 0, 0});
@@ -492,18 +536,22 @@ void RunStoreTest::a_reader_follows_a_writer() {
   const RunId run = create(writer);
   constexpr std::int64_t k_steps = 300;
   std::thread worker([&] {
-    for (std::int64_t step = 1; step <= k_steps; ++step) append(writer, run, {Points{step, {{"a", 0.5 * static_cast<double>(step)}, {"b", 1}}}});
+    for (std::int64_t step = 1; step <= k_steps; ++step)
+      append(writer, run, {Points{step, {{"a", 0.5 * static_cast<double>(step)}, {"b", 1}}}});
     append(writer, run, {RunEnded{RunState::done, "Done.", 1}});
   });
   const RunReader reader(dir / "s.db");
   std::vector<Event> seen;
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  while ((seen.empty() || !std::holds_alternative<RunEnded>(seen.back().body)) && std::chrono::steady_clock::now() < deadline) {
-    for (auto& event : reader.events_after(run, seen.empty() ? 0 : seen.back().seq)) seen.push_back(std::move(event));
+  while ((seen.empty() || !std::holds_alternative<RunEnded>(seen.back().body)) &&
+         std::chrono::steady_clock::now() < deadline) {
+    for (auto& event : reader.events_after(run, seen.empty() ? 0 : seen.back().seq))
+      seen.push_back(std::move(event));
   }
   worker.join();
   QCOMPARE(seen.size(), static_cast<std::size_t>(k_steps + 1));
-  for (std::size_t i = 0; i < seen.size(); ++i) QCOMPARE(seen[i].seq, static_cast<std::int64_t>(i + 1));
+  for (std::size_t i = 0; i < seen.size(); ++i)
+    QCOMPARE(seen[i].seq, static_cast<std::int64_t>(i + 1));
 }
 
 void RunStoreTest::a_snapshot_sees_one_moment() {
@@ -527,7 +575,8 @@ void RunStoreTest::a_newer_store_is_refused() {
   { RunWriter writer(dir / "s.db"); }
   { sqlite::Database(dir / "s.db", sqlite::Mode::write).run("PRAGMA user_version=99"); }
   const std::string before = read_all(dir / "s.db");
-  for (const QString& error : {error_of([&] { RunWriter writer(dir / "s.db"); }), error_of([&] { RunReader reader(dir / "s.db"); })}) {
+  for (const QString& error : {error_of([&] { RunWriter writer(dir / "s.db"); }),
+                               error_of([&] { RunReader reader(dir / "s.db"); })}) {
     QVERIFY2(error.contains("newer Equipoise (store format 99"), qPrintable(error));
     QVERIFY(error.contains("s.db"));
   }
@@ -536,9 +585,12 @@ void RunStoreTest::a_newer_store_is_refused() {
 
 void RunStoreTest::foreign_files_are_refused() {
   TempDir dir;
-  write_all(dir / "text.db", "this is no database, but it is long enough to be looked at as one. " + std::string(2000, '.'));
-  QVERIFY(error_of([&] { RunReader reader(dir / "text.db"); }).contains("is not an Equipoise store"));
-  QVERIFY(error_of([&] { RunWriter writer(dir / "text.db"); }).contains("is not an Equipoise store"));
+  write_all(dir / "text.db", "this is no database, but it is long enough to be looked at as one. " +
+                                 std::string(2000, '.'));
+  QVERIFY(
+      error_of([&] { RunReader reader(dir / "text.db"); }).contains("is not an Equipoise store"));
+  QVERIFY(
+      error_of([&] { RunWriter writer(dir / "text.db"); }).contains("is not an Equipoise store"));
   { sqlite::Database(dir / "other.db", sqlite::Mode::write).run("CREATE TABLE t(x)"); }
   QVERIFY(error_of([&] { RunReader reader(dir / "other.db"); }).contains("another program"));
   QVERIFY(error_of([&] { RunWriter writer(dir / "other.db"); }).contains("another program"));
@@ -628,9 +680,35 @@ void RunStoreTest::a_dead_writer_s_lock_is_free() {
 }
 
 void RunStoreTest::shared_file_systems_are_known() {
-  for (std::uint64_t type : {0x6969u, 0xFE534D42u, 0x0BD00BD0u, 0x47504653u, 0x65735546u}) QVERIFY(shared_file_system(type));
-  for (std::uint64_t type : {0xEF53u, 0x58465342u, 0x9123683Eu, 0x01021994u}) QVERIFY(!shared_file_system(type));  // ext4, XFS, btrfs, tmpfs
+  for (std::uint64_t type : {0x6969u, 0xFE534D42u, 0x0BD00BD0u, 0x47504653u, 0x65735546u})
+    QVERIFY(shared_file_system(type));
+  for (std::uint64_t type : {0xEF53u, 0x58465342u, 0x9123683Eu, 0x01021994u})
+    QVERIFY(!shared_file_system(type));              // ext4, XFS, btrfs, tmpfs
   QVERIFY(shared_file_system(0xFFFFFFFFFF534D42u));  // CIFS where f_type is signed
+}
+
+void RunStoreTest::a_store_on_a_shared_file_system_has_no_wal() {
+  TempDir dir;
+  const auto journal = [&] {
+    return sqlite::Database(dir / "s.db", sqlite::Mode::read).text("PRAGMA journal_mode");
+  };
+  make_store(dir / "s.db");
+  QCOMPARE(journal(), std::string("wal"));
+  every_disk_is_nfs = true;
+  {
+    RunWriter writer(dir / "s.db");
+    const RunReader reader(dir / "s.db");
+    for (std::int64_t step = 1; step <= 20; ++step) {
+      append(writer, 1, {Points{step, {{"n", 1}}}});
+      QCOMPARE(reader.series(1).at("n").size(), static_cast<std::size_t>(step));
+      QVERIFY(!std::filesystem::exists(dir / "s.db-wal"));
+    }
+  }
+  every_disk_is_nfs = false;
+  QCOMPARE(journal(), std::string("delete"));
+  QCOMPARE(RunReader(dir / "s.db").integrity(), std::string("ok"));
+  { RunWriter writer(dir / "s.db"); }
+  QCOMPARE(journal(), std::string("wal"));
 }
 
 void RunStoreTest::a_store_in_a_read_only_folder_can_be_read() {
@@ -639,7 +717,8 @@ void RunStoreTest::a_store_in_a_read_only_folder_can_be_read() {
   std::filesystem::create_directory(folder);
   make_store(folder / "s.db");
   using std::filesystem::perms;
-  const auto readable = perms::owner_read | perms::owner_exec | perms::others_read | perms::others_exec;
+  const auto readable = perms::owner_read | perms::owner_exec | perms::group_read |
+                        perms::group_exec | perms::others_read | perms::others_exec;
   std::filesystem::permissions(dir.path(), readable);
   std::filesystem::permissions(folder, readable);
   const pid_t child = fork();
@@ -678,7 +757,9 @@ void RunStoreTest::damaged_bytes_give_errors_not_crashes() {
     std::string bad = good;
     for (int i = 0; i < changes; ++i) bad[random() % bad.size()] = static_cast<char>(random());
     if (changes == 0) bad.resize(random() % bad.size());
-    if (changes < 0) bad.replace(4096 * (random() % (bad.size() / 4096)), 4096, good.substr(4096 * (random() % (good.size() / 4096)), 4096));
+    if (changes < 0)
+      bad.replace(4096 * (random() % (bad.size() / 4096)), 4096,
+                  good.substr(4096 * (random() % (good.size() / 4096)), 4096));
     write_all(dir / "bad.db", bad);
     const QString error = error_of([&] { read_everything(dir / "bad.db"); });
     if (!error.isEmpty()) {
@@ -691,24 +772,29 @@ void RunStoreTest::damaged_bytes_give_errors_not_crashes() {
       append(writer, 1, one_of_each());
       writer.remove(2);
     });
-    for (const char* name : {"bad.db", "bad.db-wal", "bad.db-shm"}) std::filesystem::remove(dir / name);
+    for (const char* name : {"bad.db", "bad.db-wal", "bad.db-shm"})
+      std::filesystem::remove(dir / name);
   }
   QVERIFY(refused > rounds / 20);
 }
 
 void RunStoreTest::rows_that_lie_give_errors_data() {
   QTest::addColumn<QString>("sql");
-  QTest::newRow("count without end") << "UPDATE events SET count=9223372036854775807 WHERE kind='points'";
+  QTest::newRow("count without end")
+      << "UPDATE events SET count=9223372036854775807 WHERE kind='points'";
   QTest::newRow("negative count") << "UPDATE events SET count=-1 WHERE kind='points'";
-  QTest::newRow("rows of another run") << "UPDATE events SET first=first+(1<<40) WHERE kind='points'";
-  QTest::newRow("the same rows twice") << "UPDATE events SET first=(1<<40)+1 WHERE kind='points' AND id>(1<<40)+4";
+  QTest::newRow("rows of another run")
+      << "UPDATE events SET first=first+(1<<40) WHERE kind='points'";
+  QTest::newRow("the same rows twice")
+      << "UPDATE events SET first=(1<<40)+1 WHERE kind='points' AND id>(1<<40)+4";
   QTest::newRow("unknown kind") << "UPDATE events SET kind='x' WHERE kind='log'";
   QTest::newRow("no detail") << "DELETE FROM checkpoints";
   QTest::newRow("no points") << "DELETE FROM points WHERE id%7=0";
   QTest::newRow("no series") << "DELETE FROM series";
   QTest::newRow("no scores") << "DELETE FROM scores";
   QTest::newRow("no table") << "DROP TABLE scores";
-  QTest::newRow("a view") << "ALTER TABLE points RENAME TO p; CREATE VIEW points AS SELECT * FROM p";
+  QTest::newRow("a view")
+      << "ALTER TABLE points RENAME TO p; CREATE VIEW points AS SELECT * FROM p";
 }
 
 void RunStoreTest::rows_that_lie_give_errors() {
@@ -739,7 +825,8 @@ void RunStoreTest::a_killed_writer_loses_no_acknowledged_step() {
         if (step % 20 == 0) bodies.push_back(CheckpointSaved{step, 0, "c", "step", 1});
         append(writer, run, std::move(bodies));
         const std::int64_t message[2] = {run, step};
-        if (write(ends[1], message, sizeof message) != static_cast<ssize_t>(sizeof message)) _exit(1);
+        if (write(ends[1], message, sizeof message) != static_cast<ssize_t>(sizeof message))
+          _exit(1);
       }
     }
     ::close(ends[1]);
@@ -768,14 +855,16 @@ void RunStoreTest::a_killed_writer_loses_no_acknowledged_step() {
     QVERIFY(info.steps >= acknowledged[run]);
     const auto series = reader.series(run);
     for (const char* name : {"a", "b", "c"}) {
-      QCOMPARE(series.at(name).size(), static_cast<std::size_t>(info.steps));  // no step is stored in part
+      QCOMPARE(series.at(name).size(),
+               static_cast<std::size_t>(info.steps));  // no step is stored in part
     }
     QCOMPARE(reader.events_after(run, 0).size(), static_cast<std::size_t>(info.last_seq));
   }
   RunWriter writer(dir / "s.db");
   const RunReader reader(dir / "s.db");
   QCOMPARE(acknowledged.size(), 50u);
-  for (const auto& [run, step] : acknowledged) QVERIFY(static_cast<std::int64_t>(reader.series(run).at("a").size()) >= step);
+  for (const auto& [run, step] : acknowledged)
+    QVERIFY(static_cast<std::int64_t>(reader.series(run).at("a").size()) >= step);
 }
 
 void RunStoreTest::a_full_disk_at_any_write_stores_all_or_nothing() {
@@ -793,7 +882,9 @@ void RunStoreTest::a_full_disk_at_any_write_stores_all_or_nothing() {
       writer.emplace(dir / "s.db");
       run = create(*writer);
       for (std::int64_t step = 1; step <= 3; ++step) {
-        append(*writer, run, {Points{step, {{"a", 1}, {"b", 2}}}, Evaluated{step, 1, 1, {{"h", "t", "acc", 1, 0, 1, {1}}}}});
+        append(*writer, run,
+               {Points{step, {{"a", 1}, {"b", 2}}},
+                Evaluated{step, 1, 1, {{"h", "t", "acc", 1, 0, 1, {1}}}}});
         acknowledged = 2 * step;
       }
       append(*writer, run, {CheckpointSaved{3, 0, "c", "step", 1}});

@@ -12,8 +12,8 @@
 
 #include "engine/error.h"
 #include "engine/log.h"
-#include "engine/sqlite.h"
 #include "engine/session.h"
+#include "engine/sqlite.h"
 #include "tests/support/scripted_run.h"
 #include "tests/support/temp_dir.h"
 
@@ -41,12 +41,14 @@ bool drain_until(Session& session, std::vector<Event>& events, const std::functi
 std::vector<RunEnded> ends_of(const std::vector<Event>& events, RunId run) {
   std::vector<RunEnded> ends;
   for (const auto& event : events) {
-    if (const auto* end = std::get_if<RunEnded>(&event.body); end && event.run == run) ends.push_back(*end);
+    if (const auto* end = std::get_if<RunEnded>(&event.body); end && event.run == run)
+      ends.push_back(*end);
   }
   return ends;
 }
 
-bool drain_until_ended(Session& session, std::vector<Event>& events, RunId run, std::size_t times = 1) {
+bool drain_until_ended(Session& session, std::vector<Event>& events, RunId run,
+                       std::size_t times = 1) {
   return drain_until(session, events, [&] { return ends_of(events, run).size() >= times; });
 }
 
@@ -153,7 +155,8 @@ void SessionTest::a_run_goes_from_queue_to_done() {
   QCOMPARE(info.device, std::string("cpu"));
   QCOMPARE(info.dtype, std::string("float32"));
   QVERIFY(!info.host.empty() && !info.version.empty());
-  QVERIFY(info.created_ms > 0 && info.started_ms >= info.created_ms && info.ended_ms >= info.started_ms);
+  QVERIFY(info.created_ms > 0 && info.started_ms >= info.created_ms &&
+          info.ended_ms >= info.started_ms);
   QVERIFY(info.seconds > 0);
 }
 
@@ -184,11 +187,14 @@ void SessionTest::a_throw_at_any_moment_ends_the_run_once_data() {
   QTest::addColumn<QString>("message");
   for (const char* moment : {"start", "stage", "step", "evaluation", "checkpoint", "end"}) {
     const auto row = [&](const char* what, Script::Failure failure, const QString& message) {
-      QTest::addRow("%s, %s", moment, what) << QString(moment) << static_cast<int>(failure) << message;
+      QTest::addRow("%s, %s", moment, what)
+          << QString(moment) << static_cast<int>(failure) << message;
     };
     row("bad input", Script::Failure::input, "data.jsonl: line 3: expected a string");
-    row("other", Script::Failure::other, QString("The run failed: scripted failure at %1").arg(moment));
-    row("memory", Script::Failure::memory, "There was not enough memory; a smaller batch_size needs less.");
+    row("other", Script::Failure::other,
+        QString("The run failed: scripted failure at %1").arg(moment));
+    row("memory", Script::Failure::memory,
+        "There was not enough memory; a smaller batch_size needs less.");
     row("unknown", Script::Failure::unknown, "The run failed: an error of unknown kind");
   }
 }
@@ -219,13 +225,15 @@ void SessionTest::a_throw_at_any_moment_ends_the_run_once() {
 
 void SessionTest::a_cancel_at_any_moment_ends_the_run_once_data() {
   QTest::addColumn<QString>("moment");
-  for (const char* moment : {"start", "stage", "step", "evaluation", "checkpoint", "end"}) QTest::addRow("%s", moment) << QString(moment);
+  for (const char* moment : {"start", "stage", "step", "evaluation", "checkpoint", "end"})
+    QTest::addRow("%s", moment) << QString(moment);
 }
 
 void SessionTest::a_cancel_at_any_moment_ends_the_run_once() {
   QFETCH(QString, moment);
   TempDir dir;
-  Session session(paths_in(dir.path()), scripted({.steps = 8, .every = 4, .wait_at = moment.toStdString()}));
+  Session session(paths_in(dir.path()),
+                  scripted({.steps = 8, .every = 4, .wait_at = moment.toStdString()}));
   const RunId run = session.submit(small_recipe());
   std::vector<Event> events;
   QVERIFY(drain_until(session, events, [&] { return session.current().has_value(); }));
@@ -246,7 +254,8 @@ void SessionTest::runs_work_in_order_of_submission() {
   TempDir dir;
   Session session(paths_in(dir.path()), scripted({.steps = 4, .every = 4}));
   std::vector<RunId> runs;
-  for (int i = 0; i < 5; ++i) runs.push_back(session.submit(small_recipe("run " + std::to_string(i))));
+  for (int i = 0; i < 5; ++i)
+    runs.push_back(session.submit(small_recipe("run " + std::to_string(i))));
   std::vector<Event> events;
   QVERIFY(drain_until_ended(session, events, runs.back()));
   std::vector<RunId> started;
@@ -294,12 +303,13 @@ void SessionTest::bad_recipes_are_not_queued() {
 void SessionTest::progress_is_newest_only_and_never_after_the_end() {
   TempDir dir;
   std::latch emitted(1), go(1);
-  Session session(paths_in(dir.path()), [&](const RunRequest&, const Emit& emit, std::stop_token) {
-    emit(RunStarted{"cpu", "float32"});
-    for (std::int64_t i = 1; i <= 1000; ++i) emit(Progress{.phase = "train", .total_step = i, .total_steps = 1000});
+  Session session(paths_in(dir.path()), [&](const RunRequest&, const Emit& tell, std::stop_token) {
+    tell(RunStarted{"cpu", "float32"});
+    for (std::int64_t i = 1; i <= 1000; ++i)
+      tell(Progress{.phase = "train", .total_step = i, .total_steps = 1000});
     emitted.count_down();
     go.wait();
-    emit(Progress{.phase = "train", .total_step = 1001, .total_steps = 1000});
+    tell(Progress{.phase = "train", .total_step = 1001, .total_steps = 1000});
     return std::string("Done.");
   });
   const RunId run = session.submit(small_recipe());
@@ -317,8 +327,8 @@ void SessionTest::progress_is_newest_only_and_never_after_the_end() {
 void SessionTest::a_lone_point_is_published_within_a_second() {
   TempDir dir;
   std::latch go(1);
-  Session session(paths_in(dir.path()), [&](const RunRequest&, const Emit& emit, std::stop_token) {
-    emit(Points{1, {{"a", 1}}});
+  Session session(paths_in(dir.path()), [&](const RunRequest&, const Emit& tell, std::stop_token) {
+    tell(Points{1, {{"a", 1}}});
     go.wait();
     return std::string("Done.");
   });
@@ -326,7 +336,8 @@ void SessionTest::a_lone_point_is_published_within_a_second() {
   std::vector<Event> events;
   QElapsedTimer timer;
   timer.start();
-  const bool came = drain_until(session, events, [&] { return count_of<Points>(events, run) == 1; });
+  const bool came =
+      drain_until(session, events, [&] { return count_of<Points>(events, run) == 1; });
   const auto elapsed = timer.elapsed();
   go.count_down();
   QVERIFY(came);
@@ -344,7 +355,7 @@ void SessionTest::resume_goes_on_from_the_newest_whole_checkpoint() {
     QVERIFY(drain_until_ended(session, events, run));
   }
   const auto folder = dir / ("store.db.runs/" + std::to_string(run));
-  std::filesystem::remove_all(folder / "step-48");              // deleted by hand
+  std::filesystem::remove_all(folder / "step-48");                // deleted by hand
   std::filesystem::remove(folder / "step-40" / "manifest.json");  // not whole
   const std::int64_t before = RunReader(dir / "store.db").run(run)->last_seq;
 
@@ -362,7 +373,8 @@ void SessionTest::resume_goes_on_from_the_newest_whole_checkpoint() {
   const RunReader reader(dir / "store.db");
   const auto live = reader.series(run).at("train/loss");
   QCOMPARE(live.size(), 48u);
-  for (std::size_t i = 0; i < live.size(); ++i) QCOMPARE(live[i].step, static_cast<std::int64_t>(i + 1));
+  for (std::size_t i = 0; i < live.size(); ++i)
+    QCOMPARE(live[i].step, static_cast<std::int64_t>(i + 1));
   QCOMPARE(reader.superseded(run).at("train/loss").size(), 16u);
   const auto info = reader.run(run).value();
   QCOMPARE(info.attempt, 2);
@@ -373,7 +385,8 @@ void SessionTest::resume_goes_on_from_the_newest_whole_checkpoint() {
 
 void SessionTest::resume_without_a_checkpoint_starts_again() {
   TempDir dir;
-  Session session(paths_in(dir.path()), scripted({.steps = 8, .every = 8, .fail_at = "checkpoint"}));
+  Session session(paths_in(dir.path()),
+                  scripted({.steps = 8, .every = 8, .fail_at = "checkpoint"}));
   const RunId run = session.submit(small_recipe());
   std::vector<Event> events;
   QVERIFY(drain_until_ended(session, events, run));
@@ -428,7 +441,8 @@ void SessionTest::a_closed_session_leaves_runs_to_resume() {
     running = session.submit(small_recipe());
     queued = session.submit(small_recipe());
     std::vector<Event> events;
-    QVERIFY(drain_until(session, events, [&] { return count_of<StageStarted>(events, running) == 1; }));
+    QVERIFY(
+        drain_until(session, events, [&] { return count_of<StageStarted>(events, running) == 1; }));
   }
   {
     const RunReader reader(dir / "store.db");
@@ -461,8 +475,11 @@ void SessionTest::a_dead_session_leaves_interrupted_runs() {
     std::filesystem::create_directories(dir / ("store.db.runs/" + std::to_string(run) + "/step-8"));
     std::ofstream(dir / ("store.db.runs/" + std::to_string(run) + "/step-8/manifest.json")) << 8;
     std::vector<Event> events = {{run, 0, RunStarted{"cpu", "float32"}}};
-    for (std::int64_t step = 1; step <= 11; ++step) events.push_back({run, 0, Points{step, {{"train/loss", 1}}}});
-    events.push_back({run, 0, CheckpointSaved{8, 0, checkpoint.string(), "step", 1}});  // the store was moved since
+    for (std::int64_t step = 1; step <= 11; ++step)
+      events.push_back({run, 0, Points{step, {{"train/loss", 1}}}});
+    events.push_back(
+        {run, 0,
+         CheckpointSaved{8, 0, checkpoint.string(), "step", 1}});  // the store was moved since
     writer.append(events);
   }
   Session session(paths_in(dir.path()), scripted());
@@ -484,20 +501,22 @@ void SessionTest::a_store_that_fails_stops_the_run_with_a_reason() {
   std::vector<Event> events;
   RunId run = 0;
   {
-    Session session(paths_in(dir.path()), [&](const RunRequest&, const Emit& emit, std::stop_token stop) -> std::string {
-      emit(RunStarted{"cpu", "float32"});
-      emit(Points{1, {{"a", 1}}});
-      emit(CheckpointSaved{1, 0, "nowhere", "step", 1});
-      full.wait();
-      for (std::int64_t step = 2; !stop.stop_requested(); ++step) {
-        emit(Points{step, {{"a", 1}}});
-        std::this_thread::sleep_for(1ms);
-      }
-      stopped = true;
-      throw Cancelled{};
-    });
+    Session session(paths_in(dir.path()),
+                    [&](const RunRequest&, const Emit& tell, std::stop_token stop) -> std::string {
+                      tell(RunStarted{"cpu", "float32"});
+                      tell(Points{1, {{"a", 1}}});
+                      tell(CheckpointSaved{1, 0, "nowhere", "step", 1});
+                      full.wait();
+                      for (std::int64_t step = 2; !stop.stop_requested(); ++step) {
+                        tell(Points{step, {{"a", 1}}});
+                        std::this_thread::sleep_for(1ms);
+                      }
+                      stopped = true;
+                      throw Cancelled{};
+                    });
     run = session.submit(small_recipe());
-    QVERIFY(drain_until(session, events, [&] { return count_of<CheckpointSaved>(events, run) == 1; }));
+    QVERIFY(
+        drain_until(session, events, [&] { return count_of<CheckpointSaved>(events, run) == 1; }));
     disk.fill(1);
     full.count_down();
     QVERIFY(drain_until_ended(session, events, run));
@@ -505,17 +524,21 @@ void SessionTest::a_store_that_fails_stops_the_run_with_a_reason() {
     QCOMPARE(ends_of(events, run)[0].state, RunState::failed);
     const QString message = QString::fromStdString(ends_of(events, run)[0].message);
     QVERIFY2(message.contains("store.db"), qPrintable(message));
-    QCOMPARE(RunReader(dir / "store.db").run(run)->state, RunState::running);  // nothing half stored
+    QCOMPARE(RunReader(dir / "store.db").run(run)->state,
+             RunState::running);  // nothing half stored
     QCOMPARE(RunReader(dir / "store.db").run(run)->steps, 1);
     QVERIFY(!session.current());
 
     disk.free();  // what was kept back is stored when there is room again
-    QVERIFY(drain_until(session, events, [&] { return RunReader(dir / "store.db").run(run)->state == RunState::failed; }));
+    QVERIFY(drain_until(session, events, [&] {
+      return RunReader(dir / "store.db").run(run)->state == RunState::failed;
+    }));
     QVERIFY(drain_until(session, events, [&] { return count_of<Points>(events, run) > 1; }));
   }
   QCOMPARE(ends_of(events, run).size(), 1u);
   const RunReader reader(dir / "store.db");
-  QCOMPARE(static_cast<std::ptrdiff_t>(reader.series(run).at("a").size()), count_of<Points>(events, run));
+  QCOMPARE(static_cast<std::ptrdiff_t>(reader.series(run).at("a").size()),
+           count_of<Points>(events, run));
   QCOMPARE(reader.integrity(), std::string("ok"));
   QCOMPARE(ends_of(reader.events_after(run, 0), run).size(), 1u);
 }
@@ -526,7 +549,8 @@ void SessionTest::a_queue_waits_for_a_store_that_fails() {
   Session session(paths_in(dir.path()), scripted({.steps = 4, .every = 4, .wait_at = "end"}));
   const RunId first = session.submit(small_recipe()), second = session.submit(small_recipe());
   std::vector<Event> events;
-  QVERIFY(drain_until(session, events, [&] { return count_of<CheckpointSaved>(events, first) == 2; }));
+  QVERIFY(
+      drain_until(session, events, [&] { return count_of<CheckpointSaved>(events, first) == 2; }));
   disk.fill(1);
   session.cancel(first);
   QVERIFY(drain_until_ended(session, events, first));
@@ -535,7 +559,8 @@ void SessionTest::a_queue_waits_for_a_store_that_fails() {
   QVERIFY(!session.idle());
   QVERIFY(!error_of<StoreError>([&] { session.submit(small_recipe()); }).isEmpty());
   disk.free();
-  QVERIFY(drain_until(session, events, [&] { return count_of<CheckpointSaved>(events, second) == 2; }));
+  QVERIFY(
+      drain_until(session, events, [&] { return count_of<CheckpointSaved>(events, second) == 2; }));
   session.cancel(second);
   QVERIFY(drain_until_ended(session, events, second));
   QCOMPARE(ends_of(events, first).size(), 1u);
@@ -578,7 +603,9 @@ void SessionTest::annotations_reach_the_store_during_a_run() {
 void SessionTest::a_second_session_is_refused() {
   TempDir dir;
   Session session(paths_in(dir.path()), scripted());
-  QVERIFY(error_of<StoreBusy>([&] { Session other(paths_in(dir.path()), scripted()); }).contains("--store"));
+  QVERIFY(error_of<StoreBusy>([&] {
+            Session other(paths_in(dir.path()), scripted());
+          }).contains("--store"));
   const RunId run = session.submit(small_recipe());
   std::vector<Event> events;
   QVERIFY(drain_until_ended(session, events, run));
@@ -596,7 +623,8 @@ void SessionTest::threads_may_call_everything_at_once() {
     for (int t = 0; t < 4; ++t) {
       threads.emplace_back([&, t] {
         for (int i = 0; i < 5; ++i) {
-          const RunId run = session.submit(small_recipe(std::to_string(t) + "/" + std::to_string(i)));
+          const RunId run =
+              session.submit(small_recipe(std::to_string(t) + "/" + std::to_string(i)));
           {
             const std::lock_guard lock(mutex);
             runs.push_back(run);

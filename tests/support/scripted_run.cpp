@@ -30,7 +30,8 @@ struct TaskShape {
   const char* name;
   bool far;
 };
-constexpr TaskShape k_tasks[] = {{"agreement", false}, {"arithmetic", false}, {"recall@64-128", true}, {"theme", true}};
+constexpr TaskShape k_tasks[] = {
+    {"agreement", false}, {"arithmetic", false}, {"recall@64-128", true}, {"theme", true}};
 
 /// Chance of a right answer: the linear path is learned with time, the window cannot see far.
 double chance(const std::string& component, bool far, double progress) {
@@ -43,7 +44,8 @@ double chance(const std::string& component, bool far, double progress) {
 
 class ScriptedRun {
  public:
-  ScriptedRun(const Script& script, const engine::RunRequest& request, const engine::Emit& emit, std::stop_token stop)
+  ScriptedRun(const Script& script, const engine::RunRequest& request, const engine::Emit& emit,
+              std::stop_token stop)
       : script_(script), request_(request), emit_(emit), stop_(std::move(stop)) {}
 
   std::string run() {
@@ -52,23 +54,28 @@ class ScriptedRun {
     emit_(engine::RunStarted{"cpu", "float32"});
     const auto stages = static_cast<std::int64_t>(request_.recipe.stages.size());
     std::int64_t step = resumed_step();
-    for (std::int64_t stage = step / script_.steps; stage < stages; ++stage) step = run_stage(stage, stages, step);
+    for (std::int64_t stage = step / script_.steps; stage < stages; ++stage)
+      step = run_stage(stage, stages, step);
     moment("end");
     return "Done after " + std::to_string(step) + " steps.";
   }
 
  private:
   void moment(const std::string& name) {
-    if (name == script_.wait_at) {
+    if (!name.empty() && name == script_.wait_at) {
       while (!stop_.stop_requested()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
     if (stop_.stop_requested()) throw engine::Cancelled{};
-    if (name != script_.fail_at) return;
+    if (name.empty() || name != script_.fail_at) return;
     switch (script_.failure) {
-      case Script::Failure::input: throw engine::InputError("data.jsonl: line 3: expected a string");
-      case Script::Failure::other: throw std::runtime_error("scripted failure at " + name + "\nwith a second line");
-      case Script::Failure::memory: throw std::bad_alloc();
-      case Script::Failure::unknown: throw 42;
+      case Script::Failure::input:
+        throw engine::InputError("data.jsonl: line 3: expected a string");
+      case Script::Failure::other:
+        throw std::runtime_error("scripted failure at " + name + "\nwith a second line");
+      case Script::Failure::memory:
+        throw std::bad_alloc();
+      case Script::Failure::unknown:
+        throw 42;
     }
   }
 
@@ -83,20 +90,22 @@ class ScriptedRun {
   std::int64_t run_stage(std::int64_t stage, std::int64_t stages, std::int64_t step) {
     const auto& spec = request_.recipe.stages[static_cast<std::size_t>(stage)];
     const std::int64_t first = stage * script_.steps, end = first + script_.steps;
-    emit_(engine::StageStarted{.stage = stage,
-                               .stages = stages,
-                               .kind = spec.kind,
-                               .title = spec.kind == "transfer" ? "transfer, " + spec.objective : "fine-tune",
-                               .first_step = first,
-                               .steps = script_.steps,
-                               .steps_per_epoch = std::max<std::int64_t>(1, script_.steps / 3)});
+    emit_(engine::StageStarted{
+        .stage = stage,
+        .stages = stages,
+        .kind = spec.kind,
+        .title = spec.kind == "transfer" ? "transfer, " + spec.objective : "fine-tune",
+        .first_step = first,
+        .steps = script_.steps,
+        .steps_per_epoch = std::max<std::int64_t>(1, script_.steps / 3)});
     moment("stage");
     if (step == 0) evaluate(0, spec.kind);
     while (step < end) {
       ++step;
       train(stage, stages, step, spec.kind);
       moment(step == first + script_.steps / 2 ? "step" : "");
-      if (script_.delay_ms > 0) std::this_thread::sleep_for(std::chrono::milliseconds(script_.delay_ms));
+      if (script_.delay_ms > 0)
+        std::this_thread::sleep_for(std::chrono::milliseconds(script_.delay_ms));
       if (step % script_.every == 0 || step == end) {
         moment("evaluation");
         evaluate(step, spec.kind);
@@ -117,30 +126,35 @@ class ScriptedRun {
     points.values.emplace_back("train/tokens_per_s", 10'000 + 500 * noise(s, 3, 0));
     if (kind == "transfer") {
       for (int layer = 0; layer < script_.layers; ++layer) {
-        points.values.emplace_back("transfer/layer." + std::to_string(layer),
-                                   1 + std::exp(-t / 10) + 0.05 * noise(s, 4, static_cast<std::uint64_t>(layer)));
+        points.values.emplace_back(
+            "transfer/layer." + std::to_string(layer),
+            1 + std::exp(-t / 10) + 0.05 * noise(s, 4, static_cast<std::uint64_t>(layer)));
       }
     } else {
-      points.values.emplace_back("schedule/dropout", step % script_.steps < script_.steps / 2 ? 0.9 : 0.5);
+      points.values.emplace_back("schedule/dropout",
+                                 step % script_.steps < script_.steps / 2 ? 0.9 : 0.5);
       points.values.emplace_back("schedule/window", 32);
     }
     emit_(std::move(points));
     const std::int64_t total = stages * script_.steps;
-    emit_(engine::Progress{.phase = "train",
-                           .stage = stage,
-                           .step = step - stage * script_.steps,
-                           .stage_steps = script_.steps,
-                           .total_step = step,
-                           .total_steps = total,
-                           .tokens_per_s = 10'000,
-                           .eta_stage_s = 0.001 * static_cast<double>((stage + 1) * script_.steps - step),
-                           .eta_run_s = 0.001 * static_cast<double>(total - step)});
+    emit_(engine::Progress{
+        .phase = "train",
+        .stage = stage,
+        .step = step - stage * script_.steps,
+        .stage_steps = script_.steps,
+        .total_step = step,
+        .total_steps = total,
+        .tokens_per_s = 10'000,
+        .eta_stage_s = 0.001 * static_cast<double>((stage + 1) * script_.steps - step),
+        .eta_run_s = 0.001 * static_cast<double>(total - step)});
   }
 
   Score score(const std::string& component, std::size_t task, std::int64_t step) const {
-    const double progress = 1 - std::exp(-static_cast<double>(step) / static_cast<double>(script_.steps));
+    const double progress =
+        1 - std::exp(-static_cast<double>(step) / static_cast<double>(script_.steps));
     const double p = chance(component, k_tasks[task].far, progress);
-    Score score{.component = component, .task = k_tasks[task].name, .metric = "acc", .outcomes = {}};
+    Score score{
+        .component = component, .task = k_tasks[task].name, .metric = "acc", .outcomes = {}};
     double right = 0;
     for (int i = 0; i < script_.examples; ++i) {
       // The same example is easy or hard for every component, as in a real paired comparison.

@@ -1,5 +1,6 @@
 #pragma once
-/// A run without a model: emits what a real one would, in plausible shapes, as fast as asked. Deterministic.
+/// A run without a model: emits what a real one would, in plausible shapes, as fast as asked.
+/// Deterministic.
 
 #include <cstdint>
 #include <filesystem>
@@ -10,8 +11,8 @@
 
 namespace support {
 
-/// Moments of a scripted run: "start" (before RunStarted), "stage" (after StageStarted), "step" (middle of a stage),
-/// "evaluation", "checkpoint" (before it is written), "end" (all work done).
+/// Moments of a scripted run: "start" (before RunStarted), "stage" (after StageStarted), "step"
+/// (middle of a stage), "evaluation", "checkpoint" (before it is written), "end" (all work done).
 struct Script {
   std::int64_t steps = 24;  ///< optimizer steps of each stage of the recipe
   std::int64_t every = 8;   ///< steps between evaluations, each followed by a checkpoint
@@ -20,7 +21,8 @@ struct Script {
   int examples = 50;  ///< per task
   enum class Failure { input, other, memory, unknown } failure = Failure::other;
   std::string fail_at = {};  ///< the moment at which it throws; empty: never
-  std::string wait_at = {};  ///< the moment at which it waits until it is asked to stop; empty: never
+  std::string wait_at =
+      {};  ///< the moment at which it waits until it is asked to stop; empty: never
 };
 
 engine::Execute scripted(Script script = {});

@@ -1,5 +1,6 @@
 #pragma once
-/// The Execute that a window test runs with. Chosen when the test is linked: scripted_execute.cpp or real_execute.cpp.
+/// The Execute that a window test runs with. Chosen when the test is linked: scripted_execute.cpp
+/// or real_execute.cpp.
 
 #include "engine/session.h"
 

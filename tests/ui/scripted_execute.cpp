@@ -12,7 +12,9 @@ namespace {
 constexpr int k_layers = 6;
 constexpr auto k_step_time = std::chrono::milliseconds(6);
 
-double rising(double step, double from, double to, double scale) { return to + (from - to) * std::exp(-step / scale); }
+double rising(double step, double from, double to, double scale) {
+  return to + (from - to) * std::exp(-step / scale);
+}
 
 /// Accuracy of one component after so many steps, for a recipe with or without window dropout.
 double accuracy(const std::string& component, double step, bool ssd, double share) {
@@ -25,7 +27,8 @@ double accuracy(const std::string& component, double step, bool ssd, double shar
   return rising(step, 0.55, ssd ? 0.88 : 0.75, 110) - far * 0.5;
 }
 
-std::vector<engine::Score> scores(const engine::Recipe& recipe, double step, std::mt19937_64& random) {
+std::vector<engine::Score> scores(const engine::Recipe& recipe, double step,
+                                  std::mt19937_64& random) {
   bool ssd = false;
   for (const auto& stage : recipe.stages) ssd = ssd || !stage.schedule.dropout.empty();
   std::normal_distribution<double> noise(0, 0.006);
@@ -33,8 +36,16 @@ std::vector<engine::Score> scores(const engine::Recipe& recipe, double step, std
   double values[4][8] = {};
   const char* const tasks[] = {"agreement", "arithmetic", "recall", "theme"};
   const std::int64_t n = recipe.evaluation.limit > 0 ? recipe.evaluation.limit : 500;
-  auto add = [&](const std::string& component, const std::string& task, double value, std::int64_t count) {
-    out.push_back({component, task, "acc", value, std::sqrt(std::max(1e-4, std::abs(value) * (1 - std::abs(value))) / double(count)), count, {}});
+  auto add = [&](const std::string& component, const std::string& task, double value,
+                 std::int64_t count) {
+    out.push_back(
+        {component,
+         task,
+         "acc",
+         value,
+         std::sqrt(std::max(1e-4, std::abs(value) * (1 - std::abs(value))) / double(count)),
+         count,
+         {}});
   };
   for (std::size_t c = 0; c < recipe.evaluation.components.size() && c < 8; ++c) {
     const std::string& component = recipe.evaluation.components[c];
@@ -52,9 +63,11 @@ std::vector<engine::Score> scores(const engine::Recipe& recipe, double step, std
     return std::nan("");
   };
   for (const char* task : {"all", "local", "far"}) {
-    for (auto [delta, a, b] : {std::tuple("delta_h_swa", "hybrid", "swa"), std::tuple("delta_la_na", "linear", "none")}) {
+    for (auto [delta, a, b] : {std::tuple("delta_h_swa", "hybrid", "swa"),
+                               std::tuple("delta_la_na", "linear", "none")}) {
       const double d = value(a, task) - value(b, task);
-      if (std::isfinite(d)) out.push_back({delta, task, "acc", d, 0.35 / std::sqrt(4.0 * double(n)), 4 * n, {}});
+      if (std::isfinite(d))
+        out.push_back({delta, task, "acc", d, 0.35 / std::sqrt(4.0 * double(n)), 4 * n, {}});
     }
   }
   return out;
@@ -65,16 +78,23 @@ std::string run(const engine::RunRequest& request, const engine::Emit& emit, std
   std::mt19937_64 random(std::uint64_t(recipe.seed) + 7);
   std::normal_distribution<double> noise(0, 0.08);
   emit(engine::RunStarted{"cpu", "float32"});
-  emit(engine::LogLine{engine::LogLine::Level::info, "model " + recipe.model + ": 6 layers converted"});
+  emit(engine::LogLine{engine::LogLine::Level::info,
+                       "model " + recipe.model + ": 6 layers converted"});
   std::int64_t total = 0;
-  for (const auto& stage : recipe.stages) total += engine::steps_per_epoch(recipe, stage) * stage.epochs;
+  for (const auto& stage : recipe.stages)
+    total += engine::steps_per_epoch(recipe, stage) * stage.epochs;
   auto evaluate = [&](std::int64_t step) {
     engine::Points share{step, {}};
     for (int layer = 0; layer < k_layers; ++layer)
-      share.values.emplace_back("share/layer." + std::to_string(layer), std::clamp(0.1 + 0.1 * layer + 0.3 * double(step) / double(std::max<std::int64_t>(total, 1)), 0.0, 1.0));
+      share.values.emplace_back(
+          "share/layer." + std::to_string(layer),
+          std::clamp(
+              0.1 + 0.1 * layer + 0.3 * double(step) / double(std::max<std::int64_t>(total, 1)),
+              0.0, 1.0));
     share.values.emplace_back("validation/loss", rising(double(step), 3.4, 1.9, 90));
     emit(share);
-    emit(engine::Evaluated{step, engine::evaluation_window(recipe), 0.1, scores(recipe, double(step), random)});
+    emit(engine::Evaluated{step, engine::evaluation_window(recipe), 0.1,
+                           scores(recipe, double(step), random)});
   };
   evaluate(0);
   std::int64_t step = 0;
@@ -82,27 +102,34 @@ std::string run(const engine::RunRequest& request, const engine::Emit& emit, std
     const engine::StageSpec& stage = recipe.stages[i];
     const auto per_epoch = engine::steps_per_epoch(recipe, stage);
     const auto steps = per_epoch * stage.epochs;
-    emit(engine::StageStarted{std::int64_t(i), std::int64_t(recipe.stages.size()), stage.kind, stage.kind, step, steps, per_epoch});
+    emit(engine::StageStarted{std::int64_t(i), std::int64_t(recipe.stages.size()), stage.kind,
+                              stage.kind, step, steps, per_epoch});
     for (std::int64_t s = 0; s < steps; ++s) {
       if (stop.stop_requested()) throw engine::Cancelled{};
       std::this_thread::sleep_for(k_step_time);
       ++step;
-      engine::Points p{step, {{"train/loss", rising(double(s), 3.5, 1.8, 70) + noise(random)},
-                              {"train/learning_rate", stage.learning_rate},
-                              {"train/grad_norm", 0.5 + 0.1 * noise(random)},
-                              {"train/tokens_per_s", 21000 + 900 * noise(random)}}};
+      engine::Points p{step,
+                       {{"train/loss", rising(double(s), 3.5, 1.8, 70) + noise(random)},
+                        {"train/learning_rate", stage.learning_rate},
+                        {"train/grad_norm", 0.5 + 0.1 * noise(random)},
+                        {"train/tokens_per_s", 21000 + 900 * noise(random)}}};
       if (stage.kind == "finetune") {
         p.values.emplace_back("schedule/dropout", engine::dropout_at(stage, s / per_epoch));
-        p.values.emplace_back("schedule/window", double(engine::window_at(stage, recipe.attention, s / per_epoch)));
+        p.values.emplace_back("schedule/window",
+                              double(engine::window_at(stage, recipe.attention, s / per_epoch)));
       } else {
         for (int layer = 0; layer < k_layers; ++layer)
-          p.values.emplace_back("transfer/layer." + std::to_string(layer), rising(double(s), 3.0 + 0.2 * layer, 1.2 + 0.1 * layer, 60) + noise(random) * 0.3);
+          p.values.emplace_back(
+              "transfer/layer." + std::to_string(layer),
+              rising(double(s), 3.0 + 0.2 * layer, 1.2 + 0.1 * layer, 60) + noise(random) * 0.3);
       }
       emit(p);
       const double left = double(total - step) * 0.006;
-      emit(engine::Progress{"train", std::int64_t(i), s + 1, steps, step, total, 21350, double(steps - s) * 0.006, left});
+      emit(engine::Progress{"train", std::int64_t(i), s + 1, steps, step, total, 21350,
+                            double(steps - s) * 0.006, left});
       if (recipe.evaluation.every > 0 && step % recipe.evaluation.every == 0) {
-        emit(engine::Progress{"evaluate", std::int64_t(i), s + 1, steps, step, total, 21350, double(steps - s) * 0.006, left});
+        emit(engine::Progress{"evaluate", std::int64_t(i), s + 1, steps, step, total, 21350,
+                              double(steps - s) * 0.006, left});
         evaluate(step);
       }
     }

@@ -20,8 +20,13 @@ namespace {
 QString q(const std::string& text) { return QString::fromStdString(text); }
 
 QString kindOf(const engine::Value& value) {
-  static const char* const names[] = {"yes or no", "a whole number", "a number", "text", "whole numbers with commas between",
-                                      "numbers with commas between", "words with commas between"};
+  static const char* const names[] = {"yes or no",
+                                      "a whole number",
+                                      "a number",
+                                      "text",
+                                      "whole numbers with commas between",
+                                      "numbers with commas between",
+                                      "words with commas between"};
   return names[value.index()];
 }
 
@@ -54,14 +59,18 @@ QString displayText(const engine::Value& value) {
 }
 
 FieldEditor::FieldEditor(RecipeDocument* document, const engine::Field& field, QWidget* parent)
-    : QWidget(parent), document_(document), info_(field.info), fallback_(field.fallback), value_(field.get()) {
+    : QWidget(parent),
+      document_(document),
+      info_(field.info),
+      fallback_(field.fallback),
+      value_(field.get()) {
   setObjectName(q(info_.path));
   mark_ = new QLabel;
   mark_->setFixedSize(6, 6);
   mark_->setAccessibleName(q(info_.label) + " differs from the preset");
   buildControl(value_);
   problem_ = new QLabel;
-  problem_->setFont(secondaryFont());
+  useFont(problem_, TextRole::secondary);
   problem_->setWordWrap(true);
   problem_->hide();
 
@@ -71,19 +80,20 @@ FieldEditor::FieldEditor(RecipeDocument* document, const engine::Field& field, Q
   auto* head = new QHBoxLayout;
   head->setSpacing(5);
   if (check_) {
-    // A check box carries its own label; the empty line above keeps its box level with its neighbours'.
+    // A check box carries its own label; the empty line above keeps its box level with its
+    // neighbours'.
     auto* row = new QHBoxLayout;
     row->setSpacing(5);
     row->addWidget(check_);
     row->addWidget(mark_);
     row->addStretch();
     auto* above = new QLabel(" ");
-    above->setFont(secondaryFont());
+    useFont(above, TextRole::secondary);
     layout->addWidget(above);
     layout->addLayout(row);
   } else {
     label_ = new QLabel(titleOf(info_));
-    label_->setFont(secondaryFont());
+    useFont(label_, TextRole::secondary);
     label_->setProperty("role", "secondary");
     label_->setBuddy(control());
     label_->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
@@ -111,7 +121,8 @@ void FieldEditor::buildControl(const engine::Value& value) {
     combo_ = new QComboBox;
     combo_->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
     combo_->setMinimumContentsLength(6);
-    for (const std::string& choice : info_.choices) combo_->addItem(choice.empty() ? QString("off") : q(choice), q(choice));
+    for (const std::string& choice : info_.choices)
+      combo_->addItem(choice.empty() ? QString("off") : q(choice), q(choice));
     combo_->setEditable(info_.open_choice);
     if (info_.open_choice) {
       combo_->setInsertPolicy(QComboBox::NoInsert);
@@ -122,7 +133,8 @@ void FieldEditor::buildControl(const engine::Value& value) {
         commitText(text == "off" ? QString() : text);
       });
     }
-    connect(combo_, &QComboBox::activated, this, [this](int i) { commit(combo_->itemData(i).toString().toStdString()); });
+    connect(combo_, &QComboBox::activated, this,
+            [this](int i) { commit(combo_->itemData(i).toString().toStdString()); });
     combo_->setFocusPolicy(Qt::StrongFocus);
     return;
   }
@@ -132,11 +144,13 @@ void FieldEditor::buildControl(const engine::Value& value) {
   connect(line_, &QLineEdit::editingFinished, this, [this] {
     if (line_->isModified()) commitText(line_->text());
   });
-  if (std::holds_alternative<std::vector<std::string>>(value) && !info_.choices.empty()) addChoiceMenu();
+  if (std::holds_alternative<std::vector<std::string>>(value) && !info_.choices.empty())
+    addChoiceMenu();
 }
 
 void FieldEditor::addChoiceMenu() {
-  auto* action = line_->addAction(QIcon(":/icons/chevron-down-grey.svg"), QLineEdit::TrailingPosition);
+  auto* action =
+      line_->addAction(QIcon(":/icons/chevron-down-grey.svg"), QLineEdit::TrailingPosition);
   action->setToolTip("Choose " + q(info_.label).toLower());
   connect(action, &QAction::triggered, this, [this] {
     QMenu menu(this);
@@ -221,7 +235,8 @@ void FieldEditor::setProblem(const QString& text, bool error) {
   }
 }
 
-void FieldEditor::show(const engine::Value& value, bool differs, const QString& preset_text, const QString& problem, bool error) {
+void FieldEditor::show(const engine::Value& value, bool differs, const QString& preset_text,
+                       const QString& problem, bool error) {
   value_ = value;
   const QString shown = displayText(value);
   if (check_) {
@@ -230,8 +245,10 @@ void FieldEditor::show(const engine::Value& value, bool differs, const QString& 
   } else if (combo_) {
     const QSignalBlocker quiet(combo_);
     const int at = combo_->findData(shown);
-    if (at >= 0) combo_->setCurrentIndex(at);
-    else if (info_.open_choice) combo_->setEditText(shown);
+    if (at >= 0)
+      combo_->setCurrentIndex(at);
+    else if (info_.open_choice)
+      combo_->setEditText(shown);
     else {
       combo_->addItem(shown, shown);
       combo_->setCurrentIndex(combo_->count() - 1);
@@ -240,12 +257,17 @@ void FieldEditor::show(const engine::Value& value, bool differs, const QString& 
     line_->setText(shown);
     line_->setCursorPosition(0);
   }
-  mark_->setStyleSheet(differs ? QString("background:%1; border-radius:3px;").arg(colorsOf(this).accent.name()) : QString());
-  mark_->setToolTip(differs ? "Differs from the preset: " + (preset_text.isEmpty() ? QString("empty") : preset_text) : QString());
+  mark_->setStyleSheet(
+      differs ? QString("background:%1; border-radius:3px;").arg(colorsOf(this).accent.name())
+              : QString());
+  mark_->setToolTip(differs ? "Differs from the preset: " +
+                                  (preset_text.isEmpty() ? QString("empty") : preset_text)
+                            : QString());
   setProblem(problem, error);
 }
 
-FieldGroup::FieldGroup(RecipeDocument* document, QObject* parent) : QObject(parent), document_(document) {
+FieldGroup::FieldGroup(RecipeDocument* document, QObject* parent)
+    : QObject(parent), document_(document) {
   connect(document_, &RecipeDocument::changed, this, &FieldGroup::refresh);
 }
 
@@ -262,7 +284,8 @@ FieldEditor* FieldGroup::make(const std::string& path, QWidget* parent) {
 void FieldGroup::forget() { editors_.clear(); }
 
 FieldEditor* FieldGroup::editor(const std::string& path) const {
-  auto it = std::find_if(editors_.begin(), editors_.end(), [&](const FieldEditor* e) { return e->path() == path; });
+  auto it = std::find_if(editors_.begin(), editors_.end(),
+                         [&](const FieldEditor* e) { return e->path() == path; });
   return it == editors_.end() ? nullptr : *it;
 }
 
@@ -270,14 +293,17 @@ void FieldGroup::refresh() {
   engine::Recipe recipe = document_->recipe();
   engine::Recipe preset = document_->preset();
   std::map<std::string, engine::Value> now, then;
-  for (const engine::Field& field : engine::fields(recipe)) now.emplace(field.info.path, field.get());
-  for (const engine::Field& field : engine::fields(preset)) then.emplace(field.info.path, field.get());
+  for (const engine::Field& field : engine::fields(recipe))
+    now.emplace(field.info.path, field.get());
+  for (const engine::Field& field : engine::fields(preset))
+    then.emplace(field.info.path, field.get());
   for (FieldEditor* editor : editors_) {
     auto value = now.find(editor->path());
     if (value == now.end()) continue;
     auto old = then.find(editor->path());
     const bool differs = old == then.end() || old->second != value->second;
-    editor->show(value->second, differs, old == then.end() ? QString("not in the preset") : displayText(old->second),
+    editor->show(value->second, differs,
+                 old == then.end() ? QString("not in the preset") : displayText(old->second),
                  document_->problemAt(editor->path()), document_->isErrorAt(editor->path()));
   }
 }

@@ -1,6 +1,7 @@
 #pragma once
-/// One knob as a control, built from its description: label, unit, default, the paper's value and the reason as tooltip
-/// and What's This; a mark where it differs from the preset; its problem beneath it, while typing.
+/// One knob as a control, built from its description: label, unit, default, the paper's value and
+/// the reason as tooltip and What's This; a mark where it differs from the preset; its problem
+/// beneath it, while typing.
 
 #include <QWidget>
 
@@ -21,10 +22,11 @@ class FieldEditor : public QWidget {
   const std::string& path() const { return info_.path; }
   const engine::FieldInfo& info() const { return info_; }
   /// Shows a value without telling the document.
-  void show(const engine::Value& value, bool differs, const QString& preset_text, const QString& problem, bool error);
+  void show(const engine::Value& value, bool differs, const QString& preset_text,
+            const QString& problem, bool error);
   QWidget* control() const;
-  QString text() const;                 ///< what the control holds, as text
-  bool enter(const QString& text);      ///< as if typed and confirmed; false where it does not fit
+  QString text() const;             ///< what the control holds, as text
+  bool enter(const QString& text);  ///< as if typed and confirmed; false where it does not fit
 
  private:
   void buildControl(const engine::Value& value);
@@ -56,7 +58,7 @@ class FieldGroup : public QObject {
   explicit FieldGroup(RecipeDocument* document, QObject* parent = nullptr);
   /// The editor of a field, or null where the recipe has none of that path.
   FieldEditor* make(const std::string& path, QWidget* parent = nullptr);
-  void forget();      ///< before its widgets are deleted
+  void forget();  ///< before its widgets are deleted
   void refresh();
   FieldEditor* editor(const std::string& path) const;
   const std::vector<FieldEditor*>& editors() const { return editors_; }

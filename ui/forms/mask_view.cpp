@@ -24,13 +24,21 @@ void MaskView::setPicture(const MaskPicture& picture) {
 
 QString MaskView::sentence() const {
   const MaskPicture& m = picture_;
-  if (m.linear_only) return QString("Epoch %1: linear attention alone sees all %2 past keys.").arg(m.epoch + 1).arg(m.tokens);
+  if (m.linear_only)
+    return QString("Epoch %1: linear attention alone sees all %2 past keys.")
+        .arg(m.epoch + 1)
+        .arg(m.tokens);
   QString text = QString("Epoch %1: the window sees %2 of %3 tokens, linear attention %4.")
-                     .arg(m.epoch + 1).arg(std::min(m.window, m.tokens)).arg(m.tokens)
+                     .arg(m.epoch + 1)
+                     .arg(std::min(m.window, m.tokens))
+                     .arg(m.tokens)
                      .arg(m.overlap ? "all past keys" : "the keys before it");
   if (m.dropout > 0)
-    text += QString(" With probability %1 (one draw a %2) the window is dropped and linear attention sees %3.")
-                .arg(m.dropout).arg(m.drop_unit, m.all_when_dropped ? "all past keys" : "only keys outside it");
+    text += QString(
+                " With probability %1 (one draw a %2) the window is dropped and linear attention "
+                "sees %3.")
+                .arg(m.dropout)
+                .arg(m.drop_unit, m.all_when_dropped ? "all past keys" : "only keys outside it");
   return text;
 }
 
@@ -46,8 +54,10 @@ void MaskView::drawMask(QPainter& p, const QRect& box, bool window, bool linear_
   p.setRenderHint(QPainter::Antialiasing);
   p.setPen(Qt::NoPen);
   p.setBrush(withAlpha(linear, 0.40));
-  if (linear_everywhere) p.drawPolygon(QPolygonF{at(0, 0), at(side, side), at(0, side)});
-  else if (band < side) p.drawPolygon(QPolygonF{at(0, band), at(side - band, side), at(0, side)});
+  if (linear_everywhere)
+    p.drawPolygon(QPolygonF{at(0, 0), at(side, side), at(0, side)});
+  else if (band < side)
+    p.drawPolygon(QPolygonF{at(0, band), at(side - band, side), at(0, side)});
   if (window) {
     p.setBrush(withAlpha(swa, linear_everywhere ? 0.75 : 0.9));
     p.drawPolygon(QPolygonF{at(0, 0), at(side, side), at(side - band, side), at(0, band)});
@@ -72,7 +82,8 @@ void MaskView::paintEvent(QPaintEvent*) {
   const int left = fm.height() + 4;
   const int caption = fm.height() + 6;
   const int legend = fm.height() + 10;
-  const int side = std::max(24, std::min((width() - left - gap * (pictures - 1)) / pictures, height() - caption - legend - fm.height() - 4));
+  const int side = std::max(24, std::min((width() - left - gap * (pictures - 1)) / pictures,
+                                         height() - caption - legend - fm.height() - 4));
   int x = left;
   const int y = caption;
   auto one = [&](const QString& title, bool window, bool everywhere) {
@@ -82,12 +93,14 @@ void MaskView::paintEvent(QPaintEvent*) {
     p.drawText(QRect(x, 0, side + gap, caption), Qt::AlignLeft | Qt::AlignVCenter, title);
     p.setPen(c.secondary);
     p.drawText(QRect(x, box.bottom() + 3, side, fm.height()), Qt::AlignLeft, "key 1");
-    p.drawText(QRect(x, box.bottom() + 3, side, fm.height()), Qt::AlignRight, QString::number(m.tokens));
+    p.drawText(QRect(x, box.bottom() + 3, side, fm.height()), Qt::AlignRight,
+               QString::number(m.tokens));
     x += side + gap;
   };
   auto percent = [](double share) { return QString::number(std::round(share * 1000) / 10); };
   if (m.linear_only) one("linear attention alone", false, true);
-  if (kept) one(dropped ? "kept, " + percent(1 - m.dropout) + " %" : QString("always"), true, m.overlap);
+  if (kept)
+    one(dropped ? "kept, " + percent(1 - m.dropout) + " %" : QString("always"), true, m.overlap);
   if (dropped) one("dropped, " + percent(m.dropout) + " %", false, m.all_when_dropped);
   p.save();
   p.translate(0, y + side / 2);
@@ -103,7 +116,8 @@ void MaskView::paintEvent(QPaintEvent*) {
     p.setPen(c.line);
     p.drawRect(QRect(lx, ly, 10, 10));
     p.setPen(c.secondary);
-    p.drawText(QRect(lx + 15, ly - 4, 200, fm.height() + 2), Qt::AlignLeft | Qt::AlignVCenter, text);
+    p.drawText(QRect(lx + 15, ly - 4, 200, fm.height() + 2), Qt::AlignLeft | Qt::AlignVCenter,
+               text);
     lx += 15 + fm.horizontalAdvance(text) + 14;
   };
   key(withAlpha(componentStyle("swa", schemeOf(this)).color, 0.9), "window");

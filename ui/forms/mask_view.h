@@ -1,15 +1,16 @@
 #pragma once
-/// Which keys each branch sees at one epoch: queries down, keys across, once for kept and once for dropped windows.
+/// Which keys each branch sees at one epoch: queries down, keys across, once for kept and once for
+/// dropped windows.
 
 #include <QWidget>
 
 namespace ui {
 
 struct MaskPicture {
-  int tokens = 256;        ///< sequence length
+  int tokens = 256;  ///< sequence length
   int window = 64;
   double dropout = 0;
-  bool overlap = false;    ///< linear attention sees the window too
+  bool overlap = false;  ///< linear attention sees the window too
   bool all_when_dropped = true;
   bool linear_only = false;
   int epoch = 0;
@@ -30,7 +31,8 @@ class MaskView : public QWidget {
   void paintEvent(QPaintEvent* event) override;
 
  private:
-  void drawMask(class QPainter& painter, const QRect& box, bool window, bool linear_everywhere) const;
+  void drawMask(class QPainter& painter, const QRect& box, bool window,
+                bool linear_everywhere) const;
   MaskPicture picture_;
 };
 

@@ -22,7 +22,9 @@ QString titleOf(const QString& section, const engine::Recipe& recipe) {
   if (section == "evaluation") return "Evaluation";
   const int stage = section.mid(7, section.size() - 8).toInt();
   const auto& kind = recipe.stages[std::size_t(stage)].kind;
-  return QString("Stage %1: %2").arg(stage + 1).arg(kind == "transfer" ? "attention transfer" : "fine-tuning");
+  return QString("Stage %1: %2")
+      .arg(stage + 1)
+      .arg(kind == "transfer" ? "attention transfer" : "fine-tuning");
 }
 
 }  // namespace
@@ -75,7 +77,8 @@ void RecipeForm::rebuild() {
   engine::Recipe recipe = document_->recipe();
   for (const engine::Field& field : engine::fields(recipe)) {
     const QString key = sectionOf(field.info.path);
-    auto it = std::find_if(sections_.begin(), sections_.end(), [&](const Section& s) { return s.key == key; });
+    auto it = std::find_if(sections_.begin(), sections_.end(),
+                           [&](const Section& s) { return s.key == key; });
     if (it == sections_.end()) {
       auto* title = new QLabel(titleOf(key, recipe));
       QFont bold = title->font();
@@ -92,14 +95,21 @@ void RecipeForm::rebuild() {
     }
     FieldEditor* editor = group_.make(field.info.path, it->grid);
     const int at = int(it->editors.size());
-    static_cast<QGridLayout*>(it->grid->layout())->addWidget(editor, at / k_columns, at % k_columns, Qt::AlignTop);
+    static_cast<QGridLayout*>(it->grid->layout())
+        ->addWidget(editor, at / k_columns, at % k_columns, Qt::AlignTop);
     it->editors.push_back(editor);
   }
-  // The order of reading: what is converted, how, in which stages, how it is judged; the run's own settings last.
+  // The order of reading: what is converted, how, in which stages, how it is judged; the run's own
+  // settings last.
   auto rank = [](const QString& key) {
-    return key == "model" ? 0 : key == "attention" ? 1 : key.startsWith("stages") ? 2 : key == "evaluation" ? 3 : 4;
+    return key == "model"             ? 0
+           : key == "attention"       ? 1
+           : key.startsWith("stages") ? 2
+           : key == "evaluation"      ? 3
+                                      : 4;
   };
-  std::stable_sort(sections_.begin(), sections_.end(), [&](const Section& a, const Section& b) { return rank(a.key) < rank(b.key); });
+  std::stable_sort(sections_.begin(), sections_.end(),
+                   [&](const Section& a, const Section& b) { return rank(a.key) < rank(b.key); });
   for (const Section& s : sections_) {
     column->addWidget(s.title);
     column->addWidget(s.grid);
@@ -109,7 +119,8 @@ void RecipeForm::rebuild() {
   group_.refresh();
   if (!find_->text().isEmpty()) filter(find_->text());
   if (FieldEditor* e = group_.editor(focused)) e->control()->setFocus();
-  QTimer::singleShot(0, this, [this, scrolled] { scroll_->verticalScrollBar()->setValue(scrolled); });
+  QTimer::singleShot(0, this,
+                     [this, scrolled] { scroll_->verticalScrollBar()->setValue(scrolled); });
 }
 
 void RecipeForm::filter(const QString& words) {
@@ -117,7 +128,8 @@ void RecipeForm::filter(const QString& words) {
     int at = 0;
     auto* rows = static_cast<QGridLayout*>(s.grid->layout());
     for (FieldEditor* e : s.editors) {
-      const QString text = QString::fromStdString(e->info().label + ' ' + e->info().path + ' ' + e->info().doc);
+      const QString text =
+          QString::fromStdString(e->info().label + ' ' + e->info().path + ' ' + e->info().doc);
       const bool shown = words.isEmpty() || text.contains(words, Qt::CaseInsensitive);
       e->setVisible(shown);
       rows->removeWidget(e);
@@ -141,7 +153,9 @@ void RecipeForm::showField(const QString& path) {
   }
   for (const Section& s : sections_)
     if (s.key == path)
-      QTimer::singleShot(0, s.title, [this, title = s.title] { scroll_->verticalScrollBar()->setValue(title->y()); });
+      QTimer::singleShot(0, s.title, [this, title = s.title] {
+        scroll_->verticalScrollBar()->setValue(title->y());
+      });
 }
 
 }  // namespace ui

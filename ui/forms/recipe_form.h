@@ -1,5 +1,6 @@
 #pragma once
-/// Every field of the recipe, in sections, three to a row, with a search line. The calm subset is in StageCards.
+/// Every field of the recipe, in sections, three to a row, with a search line. The calm subset is
+/// in StageCards.
 
 #include <QWidget>
 
@@ -17,7 +18,8 @@ class RecipeForm : public QWidget {
   explicit RecipeForm(RecipeDocument* document, QWidget* parent = nullptr);
   FieldEditor* editor(const std::string& path) const { return group_.editor(path); }
   const std::vector<FieldEditor*>& editors() const { return group_.editors(); }
-  /// Scrolls to a section ("model", "attention", "stages[0]", "evaluation", "run") or a field and focuses it.
+  /// Scrolls to a section ("model", "attention", "stages[0]", "evaluation", "run") or a field and
+  /// focuses it.
   void showField(const QString& path);
 
  private:

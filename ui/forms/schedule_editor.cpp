@@ -15,16 +15,19 @@ namespace {
 
 QLabel* secondary(const QString& text, QWidget* parent) {
   auto* label = new QLabel(text, parent);
-  label->setFont(secondaryFont());
+  useFont(label, TextRole::secondary);
   label->setProperty("role", "secondary");
   return label;
 }
 
-std::vector<double> asDoubles(const std::vector<std::int64_t>& values) { return {values.begin(), values.end()}; }
+std::vector<double> asDoubles(const std::vector<std::int64_t>& values) {
+  return {values.begin(), values.end()};
+}
 
 }  // namespace
 
-ScheduleEditor::ScheduleEditor(RecipeDocument* document, QWidget* parent) : QWidget(parent), document_(document) {
+ScheduleEditor::ScheduleEditor(RecipeDocument* document, QWidget* parent)
+    : QWidget(parent), document_(document) {
   setObjectName("schedule editor");
   dropout_ = new StepLane(StepLane::Kind::dropout);
   window_ = new StepLane(StepLane::Kind::window);
@@ -49,7 +52,8 @@ ScheduleEditor::ScheduleEditor(RecipeDocument* document, QWidget* parent) : QWid
     edit->setObjectName(name);
     edit->setPlaceholderText(hint);
     edit->setToolTip(name + ", one value an epoch; the last one is held");
-    connect(edit, &QLineEdit::editingFinished, this, [this, edit, dropout] { typed(edit, dropout); });
+    connect(edit, &QLineEdit::editingFinished, this,
+            [this, edit, dropout] { typed(edit, dropout); });
     return edit;
   };
   dropout_list_ = list("Dropout list", "never, e.g. 0.9, 0.75, 0.5", true);
@@ -86,6 +90,7 @@ ScheduleEditor::ScheduleEditor(RecipeDocument* document, QWidget* parent) : QWid
   left->addWidget(note_);
 
   mask_title_ = new QLabel;
+  mask_title_->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Fixed);
   mask_ = new MaskView;
   auto* right = new QVBoxLayout;
   right->setSpacing(6);
@@ -98,7 +103,10 @@ ScheduleEditor::ScheduleEditor(RecipeDocument* document, QWidget* parent) : QWid
   row->setSpacing(32);
   row->addLayout(left, 3);
   row->addLayout(right, 2);
-  empty_ = secondary("A schedule belongs to a fine-tuning stage. Add one to set window dropout and window by epoch.", this);
+  empty_ = secondary(
+      "A schedule belongs to a fine-tuning stage. Add one to set window dropout and window by "
+      "epoch.",
+      this);
   empty_->setAlignment(Qt::AlignCenter);
   auto* all = new QVBoxLayout(this);
   all->setContentsMargins(0, 0, 0, 0);
@@ -112,21 +120,28 @@ ScheduleEditor::ScheduleEditor(RecipeDocument* document, QWidget* parent) : QWid
       const engine::StageSpec* stage = current();
       if (!stage) return;
       engine::StageSpec next = *stage;
-      if (lane == dropout_) next.schedule.dropout = values;
-      else next.schedule.window.assign(values.begin(), values.end());
-      commit(QString("Change %1 of epoch %2").arg(lane == dropout_ ? "dropout" : "window").arg(epoch() + 1), next);
+      if (lane == dropout_)
+        next.schedule.dropout = values;
+      else
+        next.schedule.window.assign(values.begin(), values.end());
+      commit(QString("Change %1 of epoch %2")
+                 .arg(lane == dropout_ ? "dropout" : "window")
+                 .arg(epoch() + 1),
+             next);
     });
   }
   connect(more_, &QToolButton::clicked, this, &ScheduleEditor::addEpoch);
   connect(fewer_, &QToolButton::clicked, this, &ScheduleEditor::removeEpoch);
-  connect(stages_, &QComboBox::activated, this, [this](int i) { setStage(stages_->itemData(i).toInt()); });
+  connect(stages_, &QComboBox::activated, this,
+          [this](int i) { setStage(stages_->itemData(i).toInt()); });
   connect(document_, &RecipeDocument::changed, this, &ScheduleEditor::sync);
   sync();
 }
 
 const engine::StageSpec* ScheduleEditor::current() const {
   const auto& stages = document_->recipe().stages;
-  if (stage_ < 0 || stage_ >= int(stages.size()) || stages[std::size_t(stage_)].kind != "finetune") return nullptr;
+  if (stage_ < 0 || stage_ >= int(stages.size()) || stages[std::size_t(stage_)].kind != "finetune")
+    return nullptr;
   return &stages[std::size_t(stage_)];
 }
 
@@ -140,7 +155,10 @@ void ScheduleEditor::chooseStage() {
   stages_->clear();
   for (std::size_t i = 0; i < stages.size(); ++i)
     if (stages[i].kind == "finetune")
-      stages_->addItem(QString("Stage %1: fine-tune %2").arg(i + 1).arg(QString::fromStdString(stages[i].component)), int(i));
+      stages_->addItem(QString("Stage %1: fine-tune %2")
+                           .arg(i + 1)
+                           .arg(QString::fromStdString(stages[i].component)),
+                       int(i));
   stages_->setCurrentIndex(stages_->findData(stage_));
   stages_->setVisible(stages_->count() > 1);
   stage_label_->setVisible(stages_->count() == 1);
@@ -190,19 +208,23 @@ void ScheduleEditor::typed(QLineEdit* edit, bool dropout) {
   const engine::StageSpec* stage = current();
   if (!stage || !edit->isModified()) return;
   engine::StageSpec next = *stage;
-  const engine::Value like = dropout ? engine::Value(next.schedule.dropout) : engine::Value(next.schedule.window);
+  const engine::Value like =
+      dropout ? engine::Value(next.schedule.dropout) : engine::Value(next.schedule.window);
   const auto value = engine::from_text(edit->text().toStdString(), like);
   edit->setProperty("problem", !value);
   repolish(edit);
   if (!value) {
-    note_->setText(dropout ? "Dropout takes numbers from 0 to 1 with commas between, e.g. 0.9, 0.75, 0.5."
-                           : "Window takes whole numbers of tokens with commas between, e.g. 4, 8, 16, 32.");
+    note_->setText(
+        dropout ? "Dropout takes numbers from 0 to 1 with commas between, e.g. 0.9, 0.75, 0.5."
+                : "Window takes whole numbers of tokens with commas between, e.g. 4, 8, 16, 32.");
     note_->show();
     return;
   }
   edit->setModified(false);
-  if (dropout) next.schedule.dropout = std::get<std::vector<double>>(*value);
-  else next.schedule.window = std::get<std::vector<std::int64_t>>(*value);
+  if (dropout)
+    next.schedule.dropout = std::get<std::vector<double>>(*value);
+  else
+    next.schedule.window = std::get<std::vector<std::int64_t>>(*value);
   commit(dropout ? "Type dropout list" : "Type window list", next);
 }
 
@@ -252,7 +274,8 @@ void ScheduleEditor::syncMask(const engine::StageSpec& stage) {
   const engine::Recipe& recipe = document_->recipe();
   MaskPicture m;
   m.tokens = int(std::min<std::int64_t>(recipe.data.sequence_length, 1 << 30));
-  m.window = int(std::min<std::int64_t>(engine::window_at(stage, recipe.attention, epoch()), 1 << 30));
+  m.window =
+      int(std::min<std::int64_t>(engine::window_at(stage, recipe.attention, epoch()), 1 << 30));
   m.dropout = engine::dropout_at(stage, epoch());
   m.overlap = recipe.attention.linear_context == "overlap";
   m.all_when_dropped = stage.schedule.linear_when_dropped == "all";
@@ -260,7 +283,10 @@ void ScheduleEditor::syncMask(const engine::StageSpec& stage) {
   m.epoch = epoch();
   m.drop_unit = QString::fromStdString(stage.schedule.drop);
   mask_->setPicture(m);
-  mask_title_->setText(QString("Which keys each branch sees, epoch %1: window %2, dropout %3").arg(epoch() + 1).arg(m.window).arg(m.dropout));
+  mask_title_->setText(QString("Keys each branch sees: epoch %1, window %2, dropout %3")
+                           .arg(epoch() + 1)
+                           .arg(m.window)
+                           .arg(m.dropout));
 }
 
 }  // namespace ui

@@ -1,6 +1,6 @@
 #pragma once
-/// Dropout and window of one fine-tuning stage, epoch by epoch: two lanes of draggable steps, their values as typed
-/// lists, epochs added and removed, and the mask picture of the chosen epoch.
+/// Dropout and window of one fine-tuning stage, epoch by epoch: two lanes of draggable steps, their
+/// values as typed lists, epochs added and removed, and the mask picture of the chosen epoch.
 
 #include <QLineEdit>
 #include <QWidget>

@@ -8,23 +8,27 @@
 #include <QPushButton>
 #include <QScrollArea>
 #include <QScrollBar>
+#include <QTimer>
 #include <QToolButton>
 
 #include "ui/theme.h"
 
 namespace ui {
 
-StageCards::StageCards(RecipeDocument* document, QWidget* parent) : QWidget(parent), document_(document), group_(document) {
+StageCards::StageCards(RecipeDocument* document, QWidget* parent)
+    : QWidget(parent), document_(document), group_(document) {
   auto* layout = new QVBoxLayout(this);
   layout->setContentsMargins(0, 0, 0, 0);
   connect(document_, &RecipeDocument::structureChanged, this, &StageCards::rebuild);
   rebuild();
 }
 
-QFrame* StageCards::card(const QString& title, const std::vector<std::string>& paths, const QString& section) {
+QFrame* StageCards::card(const QString& title, const std::vector<std::string>& paths,
+                         const QString& section) {
   auto* frame = new QFrame;
   frame->setProperty("role", "card");
-  frame->setMinimumWidth(QFontMetrics(QApplication::font()).horizontalAdvance("attention-weights") + 72);
+  frame->setMinimumWidth(QFontMetrics(QApplication::font()).horizontalAdvance("attention-weights") +
+                         72);
   auto* layout = new QVBoxLayout(frame);
   layout->setContentsMargins(12, 8, 12, 6);
   layout->setSpacing(6);
@@ -90,14 +94,27 @@ void StageCards::rebuild() {
   auto* row = new QHBoxLayout(content);
   row->setContentsMargins(0, 0, 0, 0);
   row->setSpacing(8);
-  row->addWidget(card("Model and data", {"model", "data.path", "data.sequence_length", "data.tokens_per_epoch"}, "model"), 1);
-  row->addWidget(card("Attention", {"attention.feature_map.preset", "attention.window", "attention.linear_context", "attention.mixing.kind"}, "attention"), 1);
+  row->addWidget(
+      card("Model and data",
+           {"model", "data.path", "data.sequence_length", "data.tokens_per_epoch"}, "model"),
+      1);
+  row->addWidget(card("Attention",
+                      {"attention.feature_map.preset", "attention.window",
+                       "attention.linear_context", "attention.mixing.kind"},
+                      "attention"),
+                 1);
   const auto& stages = document_->recipe().stages;
   for (std::size_t i = 0; i < stages.size(); ++i) {
     const std::string p = "stages[" + std::to_string(i) + "].";
     const bool transfer = stages[i].kind == "transfer";
-    QFrame* frame = transfer ? card(QString("%1  Transfer").arg(i + 1), {p + "objective", p + "epochs", p + "tokens_per_epoch", p + "learning_rate"}, QString("stages[%1]").arg(i))
-                             : card(QString("%1  Fine-tune").arg(i + 1), {p + "component", p + "trainable", p + "epochs", p + "learning_rate"}, QString("stages[%1]").arg(i));
+    QFrame* frame =
+        transfer
+            ? card(QString("%1  Transfer").arg(i + 1),
+                   {p + "objective", p + "epochs", p + "tokens_per_epoch", p + "learning_rate"},
+                   QString("stages[%1]").arg(i))
+            : card(QString("%1  Fine-tune").arg(i + 1),
+                   {p + "component", p + "trainable", p + "epochs", p + "learning_rate"},
+                   QString("stages[%1]").arg(i));
     addStageButtons(static_cast<QHBoxLayout*>(frame->layout()->itemAt(0)->layout()), int(i));
     row->addWidget(frame, 1);
   }
@@ -111,7 +128,11 @@ void StageCards::rebuild() {
   menu->addAction("Fine-tuning", this, [this] { addStage("finetune"); });
   add->setMenu(menu);
   row->addWidget(add);
-  row->addWidget(card("Evaluation", {"evaluation.tasks", "evaluation.components", "evaluation.every", "evaluation.limit"}, "evaluation"), 1);
+  row->addWidget(
+      card("Evaluation",
+           {"evaluation.tasks", "evaluation.components", "evaluation.every", "evaluation.limit"},
+           "evaluation"),
+      1);
   scroll->setWidget(content);
   row_ = scroll;
   layout()->addWidget(scroll);
@@ -128,7 +149,8 @@ void StageCards::fitHeight() {
   for (QWidget* w : content->findChildren<QWidget*>()) w->ensurePolished();
   content->layout()->activate();
   const bool wide = content->minimumSizeHint().width() > width();
-  setFixedHeight(content->sizeHint().height() + (wide ? scroll->horizontalScrollBar()->sizeHint().height() + 2 : 0));
+  setFixedHeight(content->sizeHint().height() +
+                 (wide ? scroll->horizontalScrollBar()->sizeHint().height() + 2 : 0));
 }
 
 void StageCards::resizeEvent(QResizeEvent* event) {
@@ -137,7 +159,8 @@ void StageCards::resizeEvent(QResizeEvent* event) {
 }
 
 bool StageCards::event(QEvent* event) {
-  if (event->type() == QEvent::LayoutRequest || event->type() == QEvent::Polish || event->type() == QEvent::StyleChange) fitHeight();
+  if (event->type() == QEvent::LayoutRequest || event->type() == QEvent::Polish) fitHeight();
+  if (event->type() == QEvent::StyleChange) QTimer::singleShot(0, this, &StageCards::rebuild);
   return QWidget::event(event);
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-/// The recipe as a row of cards with the few fields that matter most: model and data, attention, each stage, evaluation.
-/// Stages are added, removed and moved here.
+/// The recipe as a row of cards with the few fields that matter most: model and data, attention,
+/// each stage, evaluation. Stages are added, removed and moved here.
 
 #include <QWidget>
 

@@ -25,10 +25,13 @@ StepLane::StepLane(Kind kind, QWidget* parent) : QWidget(parent), kind_(kind) {
   const bool dropout = kind == Kind::dropout;
   setObjectName(dropout ? "dropout lane" : "window lane");
   setAccessibleName(dropout ? "Window dropout by epoch" : "Window by epoch");
-  setWhatsThis(dropout ? "Probability that the window branch is dropped in each epoch. Drag a step, or choose an epoch "
-                         "with Left and Right and move it with Up and Down (0.05). Delete shortens the list; the last "
+  setWhatsThis(dropout ? "Probability that the window branch is dropped in each epoch. Drag a "
+                         "step, or choose an epoch "
+                         "with Left and Right and move it with Up and Down (0.05). Delete shortens "
+                         "the list; the last "
                          "value is held."
-                       : "Tokens the window sees while training, epoch by epoch, in powers of two. Drag a step, or use "
+                       : "Tokens the window sees while training, epoch by epoch, in powers of two. "
+                         "Drag a step, or use "
                          "the arrow keys. Delete shortens the list; the last value is held.");
   fallback_ = dropout ? 0 : 64;
 }
@@ -85,12 +88,14 @@ double StepLane::snapped(double value) const {
 
 QRect StepLane::area() const {
   const QFontMetrics fm(secondaryFont());
-  return rect().adjusted(fm.horizontalAdvance("dropout") + 34, fm.height() + 2, -8, show_epochs_ ? -fm.height() - 8 : -6);
+  return rect().adjusted(fm.horizontalAdvance("dropout  0.55") + 10, fm.height() + 2, -8,
+                         show_epochs_ ? -fm.height() - 8 : -6);
 }
 
 double StepLane::yFor(double value) const {
   const QRect a = area();
-  const double share = kind_ == Kind::dropout ? value : std::log2(std::max(1.0, value)) / std::log2(top_);
+  const double share =
+      kind_ == Kind::dropout ? value : std::log2(std::max(1.0, value)) / std::log2(top_);
   return a.bottom() - std::clamp(share, 0.0, 1.0) * a.height();
 }
 
@@ -102,7 +107,8 @@ double StepLane::valueFor(double y) const {
 
 int StepLane::epochFor(double x) const {
   const QRect a = area();
-  return std::clamp(int((x - a.left()) * shownEpochs() / std::max(1, a.width())), 0, shownEpochs() - 1);
+  return std::clamp(int((x - a.left()) * shownEpochs() / std::max(1, a.width())), 0,
+                    shownEpochs() - 1);
 }
 
 QPointF StepLane::pixelFor(int epoch, double value) const {
@@ -183,7 +189,8 @@ void StepLane::keyPressEvent(QKeyEvent* event) {
     case Qt::Key_Backspace:
       if (!values_.empty()) Q_EMIT edited({values_.begin(), values_.end() - 1});
       return;
-    default: QWidget::keyPressEvent(event);
+    default:
+      QWidget::keyPressEvent(event);
   }
 }
 
@@ -201,7 +208,8 @@ void StepLane::paintEvent(QPaintEvent*) {
   const int epochs = shownEpochs();
   const double w = double(a.width()) / epochs;
 
-  p.fillRect(QRectF(a.left() + epoch_ * w, a.top() - 4, w, a.height() + 8), withAlpha(c.accent, 0.08));
+  p.fillRect(QRectF(a.left() + epoch_ * w, a.top() - 4, w, a.height() + 8),
+             withAlpha(c.accent, 0.08));
   std::vector<double> ticks{0, 0.5, 1};
   if (!dropout) {
     ticks.clear();
@@ -214,11 +222,12 @@ void StepLane::paintEvent(QPaintEvent*) {
     p.setPen(mix(c.panel, c.line, 0.7));
     p.drawLine(a.left(), y, a.right(), y);
     p.setPen(c.secondary);
-    p.drawText(QRect(0, y - fm.height() / 2, a.left() - 6, fm.height()), Qt::AlignRight | Qt::AlignVCenter, valueText(tick));
+    p.drawText(QRect(0, y - fm.height() / 2, a.left() - 6, fm.height()),
+               Qt::AlignRight | Qt::AlignVCenter, valueText(tick));
   }
   p.setPen(c.text);
-  p.drawText(QRect(0, a.center().y() - fm.height() / 2, a.left() - 30, fm.height()), Qt::AlignLeft | Qt::AlignVCenter,
-             dropout ? "dropout" : "window");
+  p.drawText(QRect(0, a.center().y() - fm.height() / 2, a.left(), fm.height()),
+             Qt::AlignLeft | Qt::AlignVCenter, dropout ? "dropout" : "window");
 
   p.setRenderHint(QPainter::Antialiasing);
   double last_y = -1;
@@ -234,7 +243,8 @@ void StepLane::paintEvent(QPaintEvent*) {
       p.setPen(QPen(ink, 1.2));
       p.drawLine(QPointF(x0, last_y), QPointF(x0, y));
     }
-    QPen pen(ink, e == hovered_ || (dragging_ && e == epoch_) ? 3 : 2, held ? Qt::DashLine : Qt::SolidLine, Qt::FlatCap);
+    QPen pen(ink, e == hovered_ || (dragging_ && e == epoch_) ? 3 : 2,
+             held ? Qt::DashLine : Qt::SolidLine, Qt::FlatCap);
     p.setPen(pen);
     p.drawLine(QPointF(x0, y), QPointF(x1, y));
     last_y = y;
@@ -248,15 +258,20 @@ void StepLane::paintEvent(QPaintEvent*) {
     const bool first_held = held && e == int(values_.size());
     if (!held || first_held) {
       QString text = valueText(valueAt(e));
-      if (first_held) text = values_.empty() ? (dropout ? "never dropped" : text + ", as in Attention") : "held";
+      if (first_held)
+        text = values_.empty() ? (dropout ? "never dropped" : text + ", as in Attention") : "held";
       p.setPen(held ? c.secondary : c.text);
       double top = y - fm.height() - 5;
       if (top < 0) top = y + 6;
-      p.drawText(QRectF(x0 - 30, top, w + 60, fm.height()), Qt::AlignCenter, text);
+      const double wide = fm.horizontalAdvance(text) + 8;
+      const double from = std::clamp(middle.x() - wide / 2, double(a.left()),
+                                     std::max<double>(a.left(), a.right() - wide));
+      p.drawText(QRectF(from, top, wide, fm.height()), Qt::AlignCenter, text);
     }
     if (show_epochs_) {
       p.setPen(unreached ? mix(c.panel, c.secondary, 0.6) : e == epoch_ ? c.text : c.secondary);
-      const QString text = unreached ? QString("%1, not reached").arg(e + 1) : (e == 0 ? "epoch 1" : QString::number(e + 1));
+      const QString text = unreached ? QString("%1, not reached").arg(e + 1)
+                                     : (e == 0 ? "epoch 1" : QString::number(e + 1));
       const int every = std::max(1, int(std::ceil(fm.horizontalAdvance("00 ") / w)));
       if (e % every == 0 || e == epoch_)
         p.drawText(QRectF(x0 - 30, a.bottom() + 5, w + 60, fm.height()), Qt::AlignCenter, text);

@@ -1,6 +1,7 @@
 #pragma once
-/// One value per epoch as steps that are dragged with the mouse or moved with the arrow keys. Values beyond the list are
-/// the last one, held (dashed); dragging one of those writes the list up to it.
+/// One value per epoch as steps that are dragged with the mouse or moved with the arrow keys.
+/// Values beyond the list are the last one, held (dashed); dragging one of those writes the list up
+/// to it.
 
 #include <QWidget>
 #include <vector>
@@ -25,7 +26,7 @@ class StepLane : public QWidget {
 
   double valueAt(int epoch) const;
   double snapped(double value) const;
-  QPointF handleAt(int epoch) const;          ///< middle of the step, in this widget
+  QPointF handleAt(int epoch) const;  ///< middle of the step, in this widget
   QPointF pixelFor(int epoch, double value) const;
 
   QSize sizeHint() const override { return {420, 110}; }

@@ -12,9 +12,10 @@
 
 namespace ui {
 
-YamlView::YamlView(RecipeDocument* document, QWidget* parent) : QWidget(parent), document_(document) {
+YamlView::YamlView(RecipeDocument* document, QWidget* parent)
+    : QWidget(parent), document_(document) {
   text_ = new QPlainTextEdit;
-  text_->setFont(monospaceFont());
+  useFont(text_, TextRole::monospace);
   text_->setLineWrapMode(QPlainTextEdit::NoWrap);
   text_->setTabStopDistance(2 * QFontMetricsF(text_->font()).horizontalAdvance(' '));
   text_->setAccessibleName("Recipe as YAML");
@@ -22,7 +23,7 @@ YamlView::YamlView(RecipeDocument* document, QWidget* parent) : QWidget(parent),
   all_ = new QCheckBox("Every field");
   all_->setToolTip("Also fields that have their default value");
   report_ = new QLabel;
-  report_->setFont(secondaryFont());
+  useFont(report_, TextRole::secondary);
   report_->setWordWrap(true);
   report_->setAlignment(Qt::AlignTop);
   wait_ = new QTimer(this);
@@ -50,8 +51,9 @@ YamlView::YamlView(RecipeDocument* document, QWidget* parent) : QWidget(parent),
 }
 
 void YamlView::showRecipe() {
-  const QString text = QString::fromStdString(all_->isChecked() ? engine::to_resolved_yaml(document_->recipe())
-                                                                : engine::to_yaml(document_->recipe()));
+  const QString text =
+      QString::fromStdString(all_->isChecked() ? engine::to_resolved_yaml(document_->recipe())
+                                               : engine::to_yaml(document_->recipe()));
   report(document_->problems());
   if (text_->toPlainText() == text) return;
   writing_ = true;
@@ -80,13 +82,19 @@ void YamlView::apply() {
 void YamlView::report(const std::vector<engine::Problem>& problems) {
   const Colors& c = colorsOf(this);
   if (problems.empty()) {
-    report_->setText("Reads without problems. The form and this text are the same recipe; <code>equipoise run</code> takes it as a file.");
+    report_->setText(
+        "Reads without problems. The form and this text are the same recipe; <code>equipoise "
+        "run</code> takes it as a file.");
     return;
   }
   QString html;
   for (const auto& p : problems) {
-    const QString where = p.path.empty() ? QString() : "<code>" + QString::fromStdString(p.path).toHtmlEscaped() + "</code>: ";
-    html += QString("<p style='color:%1'>%2%3</p>").arg((p.warning ? c.warning : c.error).name(), where, QString::fromStdString(p.message).toHtmlEscaped());
+    const QString where =
+        p.path.empty() ? QString()
+                       : "<code>" + QString::fromStdString(p.path).toHtmlEscaped() + "</code>: ";
+    html += QString("<p style='color:%1'>%2%3</p>")
+                .arg((p.warning ? c.warning : c.error).name(), where,
+                     QString::fromStdString(p.message).toHtmlEscaped());
   }
   report_->setText(html);
 }

@@ -1,5 +1,6 @@
 #pragma once
-/// The recipe as YAML: typing changes the recipe once the text reads without problems; changes elsewhere rewrite it.
+/// The recipe as YAML: typing changes the recipe once the text reads without problems; changes
+/// elsewhere rewrite it.
 
 #include <QWidget>
 

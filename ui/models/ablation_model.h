@@ -1,6 +1,7 @@
 #pragma once
-/// The component ablation table: one row a run, one column a component, then both differences; values with their 95 %
-/// half widths, in percent and points. And the table of configuration differences.
+/// The component ablation table: one row a run, one column a component, then both differences;
+/// values with their 95 % half widths, in percent and points. And the table of configuration
+/// differences.
 
 #include <QAbstractTableModel>
 #include <vector>

@@ -5,7 +5,8 @@
 
 namespace ui {
 
-LogModel::LogModel(int capacity, QObject* parent) : QAbstractListModel(parent), capacity_(capacity) {}
+LogModel::LogModel(int capacity, QObject* parent)
+    : QAbstractListModel(parent), capacity_(capacity) {}
 
 void LogModel::add(qint64 run, int level, const QString& text) {
   waiting_.push_back({QDateTime::currentDateTime(), run, level, text});
@@ -20,7 +21,8 @@ void LogModel::flush() {
   if (int(fresh.size()) > capacity_) fresh.erase(fresh.begin(), fresh.end() - capacity_);
 
   const auto drop = std::max<long>(0, long(lines_.size() + fresh.size()) - capacity_);
-  const auto hidden = std::lower_bound(shown_.begin(), shown_.end(), first_ + std::size_t(drop)) - shown_.begin();
+  const auto hidden =
+      std::lower_bound(shown_.begin(), shown_.end(), first_ + std::size_t(drop)) - shown_.begin();
   if (hidden > 0) {
     beginRemoveRows({}, 0, int(hidden) - 1);
     shown_.erase(shown_.begin(), shown_.begin() + hidden);
@@ -41,7 +43,8 @@ void LogModel::flush() {
 }
 
 bool LogModel::passes(const Line& line) const {
-  return line.level >= level_ && (words_.isEmpty() || line.text.contains(words_, Qt::CaseInsensitive));
+  return line.level >= level_ &&
+         (words_.isEmpty() || line.text.contains(words_, Qt::CaseInsensitive));
 }
 
 void LogModel::refilter() {
@@ -67,8 +70,8 @@ void LogModel::clear() {
 QString LogModel::lineText(const Line& line) const {
   static const char* const names[] = {"debug", "info", "warning", "error"};
   const QString who = line.run ? QString("run %1  ").arg(line.run) : QString();
-  return line.at.toString("HH:mm:ss.zzz") + "  " + QString(names[std::clamp(line.level, 0, 3)]).leftJustified(7) + "  " +
-         who + line.text;
+  return line.at.toString("HH:mm:ss.zzz") + "  " +
+         QString(names[std::clamp(line.level, 0, 3)]).leftJustified(7) + "  " + who + line.text;
 }
 
 QString LogModel::allText() const {
@@ -77,7 +80,9 @@ QString LogModel::allText() const {
   return out.join('\n');
 }
 
-int LogModel::rowCount(const QModelIndex& parent) const { return parent.isValid() ? 0 : int(shown_.size()); }
+int LogModel::rowCount(const QModelIndex& parent) const {
+  return parent.isValid() ? 0 : int(shown_.size());
+}
 
 QVariant LogModel::data(const QModelIndex& at, int role) const {
   if (!at.isValid() || at.row() >= int(shown_.size())) return {};

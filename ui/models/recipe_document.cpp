@@ -8,7 +8,11 @@ namespace ui {
 class RecipeCommand : public QUndoCommand {
  public:
   RecipeCommand(RecipeDocument* document, const QString& what, engine::Recipe after, QString key)
-      : QUndoCommand(what), document_(document), before_(document->recipe_), after_(std::move(after)), key_(std::move(key)) {}
+      : QUndoCommand(what),
+        document_(document),
+        before_(document->recipe_),
+        after_(std::move(after)),
+        key_(std::move(key)) {}
   void undo() override { document_->assign(before_); }
   void redo() override { document_->assign(after_); }
   int id() const override { return 1; }
@@ -39,7 +43,8 @@ QString RecipeDocument::problemAt(const std::string& path) const {
 }
 
 bool RecipeDocument::isErrorAt(const std::string& path) const {
-  return std::any_of(problems_.begin(), problems_.end(), [&](const auto& p) { return p.path == path && !p.warning; });
+  return std::any_of(problems_.begin(), problems_.end(),
+                     [&](const auto& p) { return p.path == path && !p.warning; });
 }
 
 void RecipeDocument::open(const engine::Recipe& recipe) {
@@ -48,7 +53,8 @@ void RecipeDocument::open(const engine::Recipe& recipe) {
   assign(recipe);
 }
 
-void RecipeDocument::change(const QString& what, const engine::Recipe& recipe, const QString& merge_key) {
+void RecipeDocument::change(const QString& what, const engine::Recipe& recipe,
+                            const QString& merge_key) {
   if (engine::to_resolved_yaml(recipe) == engine::to_resolved_yaml(recipe_)) return;
   undo_.push(new RecipeCommand(this, what, recipe, merge_key));
 }
@@ -59,7 +65,8 @@ bool RecipeDocument::setField(const std::string& path, const engine::Value& valu
     if (field.info.path != path) continue;
     if (field.get() == value || value.index() != field.get().index()) return false;
     field.set(value);
-    undo_.push(new RecipeCommand(this, QString::fromStdString("Change " + field.info.label), next, {}));
+    undo_.push(
+        new RecipeCommand(this, QString::fromStdString("Change " + field.info.label), next, {}));
     return true;
   }
   return false;
@@ -75,8 +82,12 @@ std::optional<engine::Value> find(engine::Recipe recipe, const std::string& path
 
 }  // namespace
 
-std::optional<engine::Value> RecipeDocument::field(const std::string& path) const { return find(recipe_, path); }
-std::optional<engine::Value> RecipeDocument::presetField(const std::string& path) const { return find(preset_, path); }
+std::optional<engine::Value> RecipeDocument::field(const std::string& path) const {
+  return find(recipe_, path);
+}
+std::optional<engine::Value> RecipeDocument::presetField(const std::string& path) const {
+  return find(preset_, path);
+}
 
 void RecipeDocument::assign(const engine::Recipe& recipe) {
   recipe_ = recipe;

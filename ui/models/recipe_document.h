@@ -1,6 +1,6 @@
 #pragma once
-/// The recipe being composed. Every change is one undo command that holds the value before and after; form, schedule
-/// editor and YAML are views of this one value.
+/// The recipe being composed. Every change is one undo command that holds the value before and
+/// after; form, schedule editor and YAML are views of this one value.
 
 #include <QObject>
 #include <QUndoStack>
@@ -34,8 +34,8 @@ class RecipeDocument : public QObject {
   std::optional<engine::Value> presetField(const std::string& path) const;
 
  Q_SIGNALS:
-  void changed();            ///< any value
-  void structureChanged();   ///< other fields than before; `changed` follows
+  void changed();           ///< any value
+  void structureChanged();  ///< other fields than before; `changed` follows
 
  private:
   friend class RecipeCommand;

@@ -6,7 +6,8 @@
 namespace ui {
 namespace {
 
-/// A step that is not beyond the last one takes its place: a resumed run goes over steps it has gone back behind.
+/// A step that is not beyond the last one takes its place: a resumed run goes over steps it has
+/// gone back behind.
 template <class Point>
 void put(std::vector<Point>& points, const Point& point, double Point::*x) {
   while (!points.empty() && points.back().*x >= point.*x) points.pop_back();
@@ -22,8 +23,9 @@ overloaded(F...) -> overloaded<F...>;
 
 }  // namespace
 
-void RunData::addEvaluation(std::int64_t step, const std::string& component, const std::string& task,
-                            const std::string& metric, double value, double error, std::int64_t n) {
+void RunData::addEvaluation(std::int64_t step, const std::string& component,
+                            const std::string& task, const std::string& metric, double value,
+                            double error, std::int64_t n) {
   auto& into = metric == "perplexity" ? perplexity : scores;
   put(into[{component, task}], ScorePoint{double(step), value, error, n}, &ScorePoint::step);
 }
@@ -33,52 +35,57 @@ bool RunData::absorb(const engine::Event& event) {
     if (event.seq <= last_seq) return false;
     last_seq = event.seq;
   }
-  return std::visit(
-      overloaded{
-          [&](const engine::RunQueued&) { info.state = engine::RunState::queued; return true; },
-          [&](const engine::RunStarted& e) {
-            info.state = engine::RunState::running;
-            info.device = e.device;
-            info.dtype = e.dtype;
-            info.message.clear();
-            return true;
-          },
-          [&](const engine::StageStarted&) { return true; },
-          [&](const engine::Points& e) {
-            for (const auto& [name, value] : e.values)
-              put(series[name], CurvePoint{double(e.step), value, 0}, &CurvePoint::x);
-            info.steps = e.step;
-            return true;
-          },
-          [&](const engine::Progress& e) {
-            progress = e;
-            if (e.total_steps > 0) info.total_steps = e.total_steps;
-            return true;
-          },
-          [&](const engine::Evaluated& e) {
-            for (const engine::Score& s : e.scores)
-              addEvaluation(e.step, s.component, s.task, s.metric, s.value, s.stderr_, s.n);
-            return true;
-          },
-          [&](const engine::CheckpointSaved&) { return true; },
-          [&](const engine::LogLine&) { return false; },
-          [&](const engine::RunEnded& e) {
-            info.state = e.state;
-            info.message = e.message;
-            info.seconds += e.seconds;
-            progress.reset();
-            return true;
-          },
-      },
-      event.body);
+  return std::visit(overloaded{
+                        [&](const engine::RunQueued&) {
+                          info.state = engine::RunState::queued;
+                          return true;
+                        },
+                        [&](const engine::RunStarted& e) {
+                          info.state = engine::RunState::running;
+                          info.device = e.device;
+                          info.dtype = e.dtype;
+                          info.message.clear();
+                          return true;
+                        },
+                        [&](const engine::StageStarted&) { return true; },
+                        [&](const engine::Points& e) {
+                          for (const auto& [name, value] : e.values)
+                            put(series[name], CurvePoint{double(e.step), value, 0}, &CurvePoint::x);
+                          info.steps = e.step;
+                          return true;
+                        },
+                        [&](const engine::Progress& e) {
+                          progress = e;
+                          if (e.total_steps > 0) info.total_steps = e.total_steps;
+                          return true;
+                        },
+                        [&](const engine::Evaluated& e) {
+                          for (const engine::Score& s : e.scores)
+                            addEvaluation(e.step, s.component, s.task, s.metric, s.value, s.stderr_,
+                                          s.n);
+                          return true;
+                        },
+                        [&](const engine::CheckpointSaved&) { return true; },
+                        [&](const engine::LogLine&) { return false; },
+                        [&](const engine::RunEnded& e) {
+                          info.state = e.state;
+                          info.message = e.message;
+                          info.seconds += e.seconds;
+                          progress.reset();
+                          return true;
+                        },
+                    },
+                    event.body);
 }
 
-const std::vector<ScorePoint>* RunData::score(const std::string& component, const std::string& task) const {
+const std::vector<ScorePoint>* RunData::score(const std::string& component,
+                                              const std::string& task) const {
   auto it = scores.find({component, task});
   return it == scores.end() || it->second.empty() ? nullptr : &it->second;
 }
 
-std::optional<ScorePoint> RunData::lastScore(const std::string& component, const std::string& task) const {
+std::optional<ScorePoint> RunData::lastScore(const std::string& component,
+                                             const std::string& task) const {
   const auto* points = score(component, task);
   return points ? std::optional(points->back()) : std::nullopt;
 }
@@ -109,7 +116,8 @@ std::vector<PlanStep> RunData::plan() const {
     const engine::StageSpec& stage = recipe.stages[i];
     const std::int64_t steps = engine::steps_per_epoch(recipe, stage);
     if (stage.kind == "finetune") {
-      for (std::int64_t e = 0; e < stage.epochs; ++e, at += steps) out.push_back({at, at + steps, i, e});
+      for (std::int64_t e = 0; e < stage.epochs; ++e, at += steps)
+        out.push_back({at, at + steps, i, e});
     } else {
       out.push_back({at, at + steps * stage.epochs, i, 0});
       at += steps * stage.epochs;
@@ -126,7 +134,8 @@ std::int64_t RunData::plannedSteps() const {
 std::vector<CurvePoint> asCurve(const std::vector<ScorePoint>& points, double factor) {
   std::vector<CurvePoint> out;
   out.reserve(points.size());
-  for (const ScorePoint& p : points) out.push_back({p.step, p.value * factor, half95(p.stderr_) * factor});
+  for (const ScorePoint& p : points)
+    out.push_back({p.step, p.value * factor, half95(p.stderr_) * factor});
   return out;
 }
 

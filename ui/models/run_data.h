@@ -33,15 +33,16 @@ struct RunData {
   engine::RunInfo info;
   engine::Recipe recipe;
   std::map<std::string, std::vector<CurvePoint>> series;
-  std::map<ScoreKey, std::vector<ScorePoint>> scores;      ///< accuracies, 0..1
+  std::map<ScoreKey, std::vector<ScorePoint>> scores;  ///< accuracies, 0..1
   std::map<ScoreKey, std::vector<ScorePoint>> perplexity;
   std::optional<engine::Progress> progress;
   std::int64_t last_seq = 0;
 
-  /// Takes an event with a greater seq (or an unstored one); others are passed over. True when it changed something.
+  /// Takes an event with a greater seq (or an unstored one); others are passed over. True when it
+  /// changed something.
   bool absorb(const engine::Event& event);
-  void addEvaluation(std::int64_t step, const std::string& component, const std::string& task, const std::string& metric,
-                     double value, double error, std::int64_t n);
+  void addEvaluation(std::int64_t step, const std::string& component, const std::string& task,
+                     const std::string& metric, double value, double error, std::int64_t n);
 
   const std::vector<ScorePoint>* score(const std::string& component, const std::string& task) const;
   std::optional<ScorePoint> lastScore(const std::string& component, const std::string& task) const;

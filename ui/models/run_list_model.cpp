@@ -28,7 +28,8 @@ void RunListModel::setRuns(const std::vector<engine::RunInfo>& runs) {
     }
   }
   for (std::size_t i = 0; i < runs.size(); ++i) {
-    auto it = std::find_if(rows_.begin(), rows_.end(), [&](const RunRow& r) { return r.info.id == runs[i].id; });
+    auto it = std::find_if(rows_.begin(), rows_.end(),
+                           [&](const RunRow& r) { return r.info.id == runs[i].id; });
     if (it == rows_.end()) {
       const int at = int(std::min(i, rows_.size()));
       beginInsertRows({}, at, at);
@@ -37,9 +38,10 @@ void RunListModel::setRuns(const std::vector<engine::RunInfo>& runs) {
       it = rows_.begin() + at;
     }
     const engine::RunInfo& now = runs[i];
-    const bool same = it->info.state == now.state && it->info.name == now.name && it->info.steps == now.steps &&
-                      it->info.total_steps == now.total_steps && it->info.tags == now.tags &&
-                      it->info.notes == now.notes && it->info.message == now.message;
+    const bool same = it->info.state == now.state && it->info.name == now.name &&
+                      it->info.steps == now.steps && it->info.total_steps == now.total_steps &&
+                      it->info.tags == now.tags && it->info.notes == now.notes &&
+                      it->info.message == now.message;
     it->info = now;
     if (now.total_steps > 0) it->progress = double(now.steps) / double(now.total_steps);
     if (!same) {
@@ -58,14 +60,17 @@ void RunListModel::setResults(const RunData& data) {
   row.info.state = data.info.state;
   row.read = true;
   const auto total = std::max<std::int64_t>(data.info.total_steps, 1);
-  row.progress = data.progress ? double(data.progress->total_step) / double(std::max<std::int64_t>(data.progress->total_steps, 1))
+  row.progress = data.progress ? double(data.progress->total_step) /
+                                     double(std::max<std::int64_t>(data.progress->total_steps, 1))
                                : double(data.info.steps) / double(total);
   Q_EMIT dataChanged(at, at);
 }
 
 void RunListModel::setChosen(const std::vector<engine::RunId>& runs) {
-  for (RunRow& row : rows_) row.chosen = std::find(runs.begin(), runs.end(), row.info.id) != runs.end();
-  if (!rows_.empty()) Q_EMIT dataChanged(index(0), index(int(rows_.size()) - 1), {Qt::CheckStateRole, ChosenRole});
+  for (RunRow& row : rows_)
+    row.chosen = std::find(runs.begin(), runs.end(), row.info.id) != runs.end();
+  if (!rows_.empty())
+    Q_EMIT dataChanged(index(0), index(int(rows_.size()) - 1), {Qt::CheckStateRole, ChosenRole});
   Q_EMIT chosenChanged();
 }
 
@@ -86,34 +91,50 @@ QModelIndex RunListModel::indexOf(engine::RunId id) const {
   return {};
 }
 
-int RunListModel::rowCount(const QModelIndex& parent) const { return parent.isValid() ? 0 : int(rows_.size()); }
+int RunListModel::rowCount(const QModelIndex& parent) const {
+  return parent.isValid() ? 0 : int(rows_.size());
+}
 
 QVariant RunListModel::data(const QModelIndex& at, int role) const {
   if (!at.isValid() || at.row() >= int(rows_.size())) return {};
   const RunRow& row = rows_[std::size_t(at.row())];
   switch (role) {
-    case Qt::DisplayRole: return QString::fromStdString(row.info.name);
-    case Qt::CheckStateRole: return row.chosen ? Qt::Checked : Qt::Unchecked;
-    case IdRole: return qint64(row.info.id);
-    case StateRole: return int(row.info.state);
-    case ProgressRole: return std::clamp(row.progress, 0.0, 1.0);
-    case ChosenRole: return row.chosen;
-    case ReadRole: return row.read;
-    case ResultRole: return row.hybrid ? QString("%1 %").arg(row.hybrid->value * 100, 0, 'f', 1) : QString();
+    case Qt::DisplayRole:
+      return QString::fromStdString(row.info.name);
+    case Qt::CheckStateRole:
+      return row.chosen ? Qt::Checked : Qt::Unchecked;
+    case IdRole:
+      return qint64(row.info.id);
+    case StateRole:
+      return int(row.info.state);
+    case ProgressRole:
+      return std::clamp(row.progress, 0.0, 1.0);
+    case ChosenRole:
+      return row.chosen;
+    case ReadRole:
+      return row.read;
+    case ResultRole:
+      return row.hybrid ? QString("%1 %").arg(row.hybrid->value * 100, 0, 'f', 1) : QString();
     case DetailRole: {
       QString text = stateText(row.info.state);
-      if (row.info.state == engine::RunState::running) text += QString(" %1 %").arg(int(row.progress * 100));
+      if (row.info.state == engine::RunState::running)
+        text += QString(" %1 %").arg(int(row.progress * 100));
       if (row.delta_h_swa) {
         const double d = row.delta_h_swa->value * 100;
-        text += QString(" · Δ %1%2").arg(d < 0 ? "−" : "+").arg(std::abs(d), 0, 'f', 1);
+        const QString digits = QString::number(std::abs(d), 'f', 1);
+        text += " · Δ " + QString(digits == "0.0" ? "" : d < 0 ? "−" : "+") + digits;
       }
       return text;
     }
     case FilterRole:
-      return QString::fromStdString(row.info.name + '\n' + row.info.tags + '\n' + row.info.notes + '\n' +
-                                    engine::to_string(row.info.state) + '\n' + row.info.recipe);
+      return QString::fromStdString(row.info.name + '\n' + row.info.tags + '\n' + row.info.notes +
+                                    '\n' + engine::to_string(row.info.state) + '\n' +
+                                    row.info.recipe);
     case Qt::ToolTipRole: {
-      QString text = QString("%1 — run %2, %3").arg(QString::fromStdString(row.info.name)).arg(row.info.id).arg(stateText(row.info.state));
+      QString text = QString("%1 — run %2, %3")
+                         .arg(QString::fromStdString(row.info.name))
+                         .arg(row.info.id)
+                         .arg(stateText(row.info.state));
       if (row.info.seconds > 0) text += ", " + durationText(row.info.seconds);
       if (!row.info.message.empty()) text += "\n" + QString::fromStdString(row.info.message);
       if (!row.info.tags.empty()) text += "\ntags: " + QString::fromStdString(row.info.tags);
@@ -121,8 +142,11 @@ QVariant RunListModel::data(const QModelIndex& at, int role) const {
       return text;
     }
     case Qt::AccessibleTextRole:
-      return QString("%1, %2 %3").arg(QString::fromStdString(row.info.name), data(at, DetailRole).toString(), data(at, ResultRole).toString());
-    default: return {};
+      return QString("%1, %2 %3")
+          .arg(QString::fromStdString(row.info.name), data(at, DetailRole).toString(),
+               data(at, ResultRole).toString());
+    default:
+      return {};
   }
 }
 
@@ -135,7 +159,8 @@ bool RunListModel::setData(const QModelIndex& at, const QVariant& value, int rol
 }
 
 Qt::ItemFlags RunListModel::flags(const QModelIndex& at) const {
-  return at.isValid() ? Qt::ItemIsEnabled | Qt::ItemIsSelectable | Qt::ItemIsUserCheckable | Qt::ItemNeverHasChildren
+  return at.isValid() ? Qt::ItemIsEnabled | Qt::ItemIsSelectable | Qt::ItemIsUserCheckable |
+                            Qt::ItemNeverHasChildren
                       : Qt::NoItemFlags;
 }
 
@@ -145,9 +170,11 @@ void RunFilter::setWords(const QString& text) {
 }
 
 bool RunFilter::filterAcceptsRow(int row, const QModelIndex& parent) const {
-  const QString text = sourceModel()->index(row, 0, parent).data(RunListModel::FilterRole).toString();
+  const QString text =
+      sourceModel()->index(row, 0, parent).data(RunListModel::FilterRole).toString();
   return std::all_of(words_.begin(), words_.end(), [&](const QString& word) {
-    if (word.size() > 1 && word.startsWith('-')) return !text.contains(word.mid(1), Qt::CaseInsensitive);
+    if (word.size() > 1 && word.startsWith('-'))
+      return !text.contains(word.mid(1), Qt::CaseInsensitive);
     return text.contains(word, Qt::CaseInsensitive);
   });
 }

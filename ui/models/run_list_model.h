@@ -1,5 +1,6 @@
 #pragma once
-/// The runs of the store, newest first, with state, progress and key results; and a proxy that filters them by text.
+/// The runs of the store, newest first, with state, progress and key results; and a proxy that
+/// filters them by text.
 
 #include <QAbstractTableModel>
 #include <QSortFilterProxyModel>
@@ -12,8 +13,8 @@ namespace ui {
 
 struct RunRow {
   engine::RunInfo info;
-  double progress = 0;                    ///< 0..1
-  std::optional<ScorePoint> hybrid;       ///< accuracy over all tasks
+  double progress = 0;               ///< 0..1
+  std::optional<ScorePoint> hybrid;  ///< accuracy over all tasks
   std::optional<ScorePoint> delta_h_swa;
   bool chosen = false;  ///< ticked for comparison
   bool read = false;    ///< its results were looked for
@@ -23,7 +24,16 @@ class RunListModel : public QAbstractListModel {
   Q_OBJECT
 
  public:
-  enum Role { IdRole = Qt::UserRole, StateRole, ProgressRole, ResultRole, DetailRole, FilterRole, ChosenRole, ReadRole };
+  enum Role {
+    IdRole = Qt::UserRole,
+    StateRole,
+    ProgressRole,
+    ResultRole,
+    DetailRole,
+    FilterRole,
+    ChosenRole,
+    ReadRole
+  };
 
   explicit RunListModel(QObject* parent = nullptr);
   /// Keeps rows of runs that stay, so that a selection survives.
@@ -46,7 +56,8 @@ class RunListModel : public QAbstractListModel {
   std::vector<RunRow> rows_;
 };
 
-/// Words that must all occur in name, state, tags, notes or the recipe's `key: value` lines. `-word` must not.
+/// Words that must all occur in name, state, tags, notes or the recipe's `key: value` lines.
+/// `-word` must not.
 class RunFilter : public QSortFilterProxyModel {
   Q_OBJECT
 

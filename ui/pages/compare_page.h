@@ -1,6 +1,6 @@
 #pragma once
-/// Chosen runs side by side: grouped bars or overlaid curves above, the component ablation table beneath, what differs in
-/// their recipes on the right.
+/// Chosen runs side by side: grouped bars or overlaid curves above, the component ablation table
+/// beneath, what differs in their recipes on the right.
 
 #include <QWidget>
 
@@ -17,6 +17,7 @@ class QTableView;
 namespace ui {
 
 class BarPlot;
+struct BarSeries;
 class CurvePlot;
 
 class ComparePage : public QWidget {
@@ -46,6 +47,7 @@ class ComparePage : public QWidget {
   QWidget* buildDifferences();
   void refresh();
   void refreshChips(const std::vector<const RunData*>& chosen_runs);
+  void fillLegend(const std::vector<BarSeries>& series);
   void refreshBars(const std::vector<const RunData*>& chosen_runs);
   void refreshCurves(const std::vector<const RunData*>& chosen_runs);
   std::vector<const RunData*> chosen();

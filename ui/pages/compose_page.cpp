@@ -39,7 +39,9 @@ ComposePage::ComposePage(EngineBridge* bridge, QWidget* parent)
   form_ = new RecipeForm(document_);
   yaml_ = new YamlView(document_);
   lower_ = new QStackedWidget;
-  for (QWidget* w : {static_cast<QWidget*>(schedule_), static_cast<QWidget*>(form_), static_cast<QWidget*>(yaml_)}) lower_->addWidget(w);
+  for (QWidget* w : {static_cast<QWidget*>(schedule_), static_cast<QWidget*>(form_),
+                     static_cast<QWidget*>(yaml_)})
+    lower_->addWidget(w);
 
   auto* segments = new QHBoxLayout;
   segments->setSpacing(0);
@@ -65,11 +67,11 @@ ComposePage::ComposePage(EngineBridge* bridge, QWidget* parent)
   inside->addWidget(lower_, 1);
 
   estimate_ = new QLabel;
-  estimate_->setFont(secondaryFont());
+  useFont(estimate_, TextRole::secondary);
   estimate_->setProperty("role", "secondary");
   problem_ = new QPushButton;
   problem_->setProperty("role", "warning");
-  problem_->setFont(secondaryFont());
+  useFont(problem_, TextRole::secondary);
   problem_->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Fixed);
   connect(problem_, &QPushButton::clicked, this, [this] {
     if (document_->problems().empty()) return;
@@ -84,9 +86,8 @@ ComposePage::ComposePage(EngineBridge* bridge, QWidget* parent)
   auto* content = new QWidget;
   content->setProperty("role", "canvas");
   auto* layout = new QVBoxLayout(content);
-  layout->setContentsMargins(16, 12, 16, 10);
+  layout->setContentsMargins(16, 0, 16, 10);
   layout->setSpacing(10);
-  layout->addWidget(buildHeader());
   layout->addWidget(cards_);
   layout->addWidget(panel, 1);
   layout->addLayout(foot);
@@ -97,6 +98,8 @@ ComposePage::ComposePage(EngineBridge* bridge, QWidget* parent)
   scroll->setWidget(content);
   auto* outer = new QVBoxLayout(this);
   outer->setContentsMargins(0, 0, 0, 0);
+  outer->setSpacing(0);
+  outer->addWidget(buildHeader());  // above what scrolls: Run is always in sight
   outer->addWidget(scroll);
 
   connect(cards_, &StageCards::moreWanted, this, [this](const QString& section) {
@@ -109,28 +112,35 @@ ComposePage::ComposePage(EngineBridge* bridge, QWidget* parent)
 
 QWidget* ComposePage::buildHeader() {
   auto* title = new QLabel("Compose");
-  title->setFont(titleFont());
+  useFont(title, TextRole::title);
   presets_ = new QComboBox;
   presets_->setAccessibleName("Preset");
   presets_->setObjectName("preset");
   for (const engine::Preset& preset : engine::presets()) {
     presets_->addItem(QString::fromStdString(preset.title), QString::fromStdString(preset.name));
-    presets_->setItemData(presets_->count() - 1, QString::fromStdString(preset.doc), Qt::ToolTipRole);
+    presets_->setItemData(presets_->count() - 1, QString::fromStdString(preset.doc),
+                          Qt::ToolTipRole);
   }
-  presets_->setMinimumWidth(300);
+  presets_->setMinimumWidth(180);
+  presets_->setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Fixed);
+  presets_->setMaximumWidth(360);
   presets_->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
-  connect(presets_, &QComboBox::activated, this, [this](int i) { choosePreset(presets_->itemData(i).toString()); });
+  connect(presets_, &QComboBox::activated, this,
+          [this](int i) { choosePreset(presets_->itemData(i).toString()); });
   name_ = new QLineEdit;
   name_->setAccessibleName("Name of the run");
   name_->setPlaceholderText("name of the run");
-  name_->setFixedWidth(160);
+  name_->setMinimumWidth(90);
+  name_->setMaximumWidth(180);
   connect(name_, &QLineEdit::editingFinished, this, [this] {
     if (name_->isModified()) document_->setField("name", name_->text().toStdString());
   });
-  auto* open = new QPushButton(lineIcon("open"), " Open…");
+  QPushButton* open = open_ = new QPushButton(lineIcon("open"), " Open…");
   open->setToolTip("Open a recipe from a YAML file");
-  auto* save = new QPushButton(lineIcon("save"), " Save…");
+  QPushButton* save = save_ = new QPushButton(lineIcon("save"), " Save…");
   save->setToolTip("Save the recipe as YAML; `equipoise run` takes the file");
+  open->setAccessibleName("Open a recipe");
+  save->setAccessibleName("Save the recipe");
   connect(open, &QPushButton::clicked, this, &ComposePage::askOpen);
   connect(save, &QPushButton::clicked, this, &ComposePage::askSave);
   run_ = new QPushButton(lineIcon("play-primary"), " Run");
@@ -140,17 +150,17 @@ QWidget* ComposePage::buildHeader() {
   connect(run_, &QPushButton::clicked, this, &ComposePage::submit);
   auto* header = new QWidget;
   auto* row = new QHBoxLayout(header);
-  row->setContentsMargins(0, 0, 0, 0);
+  row->setContentsMargins(16, 12, 16, 10);
   row->setSpacing(8);
   row->addWidget(title);
   row->addSpacing(8);
-  row->addWidget(presets_);
+  row->addWidget(presets_, 4);
   auto* label = new QLabel("Name");
   label->setProperty("role", "secondary");
   row->addSpacing(8);
   row->addWidget(label);
   row->addWidget(name_);
-  row->addStretch();
+  row->addStretch(1);
   row->addWidget(open);
   row->addWidget(save);
   row->addWidget(run_);
@@ -182,8 +192,11 @@ bool ComposePage::openFile(const QString& file) {
   const engine::ParsedRecipe parsed = engine::load_recipe(file.toStdString());
   for (const auto& p : parsed.problems) {
     if (p.warning) continue;
-    Q_EMIT notice(QString("%1: %2%3").arg(QFileInfo(file).fileName(), p.path.empty() ? QString() : QString::fromStdString(p.path) + ": ",
-                                          QString::fromStdString(p.message)), true);
+    Q_EMIT notice(QString("%1: %2%3")
+                      .arg(QFileInfo(file).fileName(),
+                           p.path.empty() ? QString() : QString::fromStdString(p.path) + ": ",
+                           QString::fromStdString(p.message)),
+                  true);
     return false;
   }
   openRecipe(parsed.recipe, QFileInfo(file).fileName());
@@ -205,14 +218,17 @@ bool ComposePage::saveFile(const QString& file) {
 }
 
 void ComposePage::askOpen() {
-  auto* dialog = new QFileDialog(this, "Open a recipe", {}, "Recipes (*.yaml *.yml);;All files (*)");
+  auto* dialog =
+      new QFileDialog(this, "Open a recipe", {}, "Recipes (*.yaml *.yml);;All files (*)");
   dialog->setAttribute(Qt::WA_DeleteOnClose);
   connect(dialog, &QFileDialog::fileSelected, this, &ComposePage::openFile);
   dialog->open();
 }
 
 void ComposePage::askSave() {
-  auto* dialog = new QFileDialog(this, "Save the recipe", QString::fromStdString(document_->recipe().name) + ".yaml", "Recipes (*.yaml)");
+  auto* dialog = new QFileDialog(this, "Save the recipe",
+                                 QString::fromStdString(document_->recipe().name) + ".yaml",
+                                 "Recipes (*.yaml)");
   dialog->setAttribute(Qt::WA_DeleteOnClose);
   dialog->setAcceptMode(QFileDialog::AcceptSave);
   dialog->setDefaultSuffix("yaml");
@@ -232,10 +248,12 @@ void ComposePage::sync() {
   if (!(name_->hasFocus() && name_->isModified()) && name_->text() != name) name_->setText(name);
   const bool blocked = document_->hasErrors() || bridge_->readOnly();
   run_->setEnabled(!blocked);
-  run_->setToolTip(bridge_->readOnly()       ? bridge_->readOnlyReason()
-                   : document_->hasErrors() ? "The recipe has a problem: " + QString::fromStdString(document_->problems().front().message)
-                   : bridge_->idle()        ? "Start this run (Ctrl+Return)"
-                                            : "Queue this run (Ctrl+Return)");
+  run_->setToolTip(bridge_->readOnly() ? bridge_->readOnlyReason()
+                   : document_->hasErrors()
+                       ? "The recipe has a problem: " +
+                             QString::fromStdString(document_->problems().front().message)
+                   : bridge_->idle() ? "Start this run (Ctrl+Return)"
+                                     : "Queue this run (Ctrl+Return)");
   const auto& problems = document_->problems();
   problem_->setVisible(!problems.empty());
   if (!problems.empty()) {
@@ -243,7 +261,8 @@ void ComposePage::sync() {
     QString text = QString::fromStdString((p.path.empty() ? "" : p.path + ": ") + p.message);
     problem_->setToolTip(text + "\nPress to see the field.");
     if (problems.size() > 1) text += QString(" (and %1 more)").arg(problems.size() - 1);
-    problem_->setText(QFontMetrics(problem_->font()).elidedText(text, Qt::ElideRight, std::max(300, width() - 40)));
+    problem_->setText(QFontMetrics(problem_->font())
+                          .elidedText(text, Qt::ElideRight, std::max(300, width() - 40)));
     problem_->setProperty("level", p.warning ? "warning" : "error");
     repolish(problem_);
   }
@@ -258,23 +277,43 @@ void ComposePage::syncEstimate() {
   for (const engine::StageSpec& s : r.stages) {
     const auto per_epoch = engine::steps_per_epoch(r, s);
     steps += double(per_epoch) * double(s.epochs);
-    tokens += double(per_epoch) * double(s.epochs) * double(r.data.sequence_length * s.batch_size * s.accumulation);
+    tokens += double(per_epoch) * double(s.epochs) *
+              double(r.data.sequence_length * s.batch_size * s.accumulation);
     epochs += s.epochs;
-    stages << QString("%1 %2 × %L3").arg(s.kind == "transfer" ? "transfer" : "fine-tune").arg(s.epochs).arg(per_epoch);
+    stages << QString("%1 %2 × %L3")
+                  .arg(s.kind == "transfer" ? "transfer" : "fine-tune")
+                  .arg(s.epochs)
+                  .arg(per_epoch);
   }
   if (r.stages.empty()) {
     estimate_->setText("No stage: the model is converted and evaluated as it is.");
     return;
   }
-  const auto evaluations = r.evaluation.every > 0 ? std::int64_t(steps) / r.evaluation.every : std::int64_t(r.stages.size());
-  estimate_->setText(QString("%L1 steps (%2) · %3 tokens · %4 epochs · %5 evaluations of %6 components")
-                         .arg(qint64(steps)).arg(stages.join(", "), countText(tokens)).arg(epochs).arg(evaluations).arg(r.evaluation.components.size()));
+  const auto evaluations = r.evaluation.every > 0 ? std::int64_t(steps) / r.evaluation.every
+                                                  : std::int64_t(r.stages.size());
+  estimate_->setText(
+      QString("%L1 steps (%2) · %3 tokens · %4 epochs · %5 evaluations of %6 components")
+          .arg(qint64(steps))
+          .arg(stages.join(", "), countText(tokens))
+          .arg(epochs)
+          .arg(evaluations)
+          .arg(r.evaluation.components.size()));
+}
+
+void ComposePage::resizeEvent(QResizeEvent* event) {
+  QWidget::resizeEvent(event);
+  // Where words do not fit, the two icons say it with their tooltips.
+  const bool narrow = width() < 62 * fontMetrics().averageCharWidth() + 420;
+  open_->setText(narrow ? QString() : " Open…");
+  save_->setText(narrow ? QString() : " Save…");
 }
 
 void ComposePage::submit() {
   for (const auto& problem : bridge_->check(document_->recipe())) {
     if (problem.warning) continue;
-    Q_EMIT notice(QString::fromStdString((problem.path.empty() ? "" : problem.path + ": ") + problem.message), true);
+    Q_EMIT notice(
+        QString::fromStdString((problem.path.empty() ? "" : problem.path + ": ") + problem.message),
+        true);
     return;
   }
   if (const auto id = bridge_->submit(document_->recipe())) Q_EMIT submitted(*id);

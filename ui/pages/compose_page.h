@@ -46,6 +46,9 @@ class ComposePage : public QWidget {
   void notice(const QString& sentence, bool error);
   void fileOpened(const QString& file);
 
+ protected:
+  void resizeEvent(QResizeEvent* event) override;
+
  private:
   QWidget* buildHeader();
   void sync();
@@ -55,6 +58,8 @@ class ComposePage : public QWidget {
   RecipeDocument* document_;
   QComboBox* presets_ = nullptr;
   QLineEdit* name_ = nullptr;
+  QPushButton* open_ = nullptr;
+  QPushButton* save_ = nullptr;
   QPushButton* run_ = nullptr;
   StageCards* cards_ = nullptr;
   QButtonGroup* choice_ = nullptr;

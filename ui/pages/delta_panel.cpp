@@ -17,42 +17,50 @@ DeltaPanel::DeltaPanel(QWidget* parent) : QFrame(parent) {
   layout->setContentsMargins(16, 12, 16, 12);
   layout->setSpacing(4);
   headline_ = new QLabel;
-  headline_->setFont(titleFont());
+  useFont(headline_, TextRole::title);
   headline_->setWordWrap(true);
   headline_->setTextInteractionFlags(Qt::TextSelectableByMouse);
   sentence_ = new QLabel;
   sentence_->setWordWrap(true);
-  sentence_->setFont(secondaryFont());
+  useFont(sentence_, TextRole::secondary);
   sentence_->setTextInteractionFlags(Qt::TextSelectableByMouse);
   sentence_->setAlignment(Qt::AlignTop);
   sentence_->setMinimumHeight(3 * QFontMetrics(secondaryFont()).lineSpacing());
   layout->addWidget(headline_);
   layout->addWidget(sentence_);
   layout->addSpacing(4);
-  hybrid_ = makeNumber("Δ hybrid − swa", "What the linear half adds: accuracy of the hybrid less that of the window alone, "
-                                         "in points, with a paired 95 % interval.", layout);
+  hybrid_ =
+      makeNumber("Δ hybrid − swa",
+                 "What the linear half adds: accuracy of the hybrid less that of the window alone, "
+                 "in points, with a paired 95 % interval.",
+                 layout);
   layout->addSpacing(6);
-  linear_ = makeNumber("Δ linear − none", "What linear attention carries alone: its accuracy less that without any "
-                                          "attention, in points, with a paired 95 % interval.", layout);
+  linear_ = makeNumber("Δ linear − none",
+                       "What linear attention carries alone: its accuracy less that without any "
+                       "attention, in points, with a paired 95 % interval.",
+                       layout);
   show(nullptr, "all");
 }
 
-DeltaPanel::Number DeltaPanel::makeNumber(const QString& title, const QString& help, QVBoxLayout* into) {
+DeltaPanel::Number DeltaPanel::makeNumber(const QString& title, const QString& help,
+                                          QVBoxLayout* into) {
   Number n{};
   n.title = new QLabel(title + ", points");
-  n.title->setFont(secondaryFont());
+  useFont(n.title, TextRole::secondary);
   n.title->setProperty("role", "secondary");
   n.value = new QLabel;
-  n.value->setFont(figureFont());
+  useFont(n.value, TextRole::figure);
   n.value->setMinimumWidth(QFontMetrics(figureFont()).horizontalAdvance("+00.0"));
   n.value->setAccessibleName(title);
   n.interval = new QLabel;
-  n.interval->setFont(secondaryFont());
+  useFont(n.interval, TextRole::secondary);
   n.interval->setProperty("role", "secondary");
   n.interval->setContentsMargins(0, 0, 0, QFontMetrics(figureFont()).descent() - 1);
   n.interval->setMinimumWidth(QFontMetrics(secondaryFont()).horizontalAdvance("± 00.0"));
   n.history = new Sparkline("History of " + title);
-  for (QWidget* w : {static_cast<QWidget*>(n.title), static_cast<QWidget*>(n.value), static_cast<QWidget*>(n.interval)}) w->setToolTip(help);
+  for (QWidget* w : {static_cast<QWidget*>(n.title), static_cast<QWidget*>(n.value),
+                     static_cast<QWidget*>(n.interval)})
+    w->setToolTip(help);
   auto* row = new QHBoxLayout;
   row->setSpacing(8);
   row->addWidget(n.value);
@@ -63,7 +71,8 @@ DeltaPanel::Number DeltaPanel::makeNumber(const QString& title, const QString& h
   return n;
 }
 
-void DeltaPanel::fill(Number& n, const RunData* run, const std::string& component, const std::string& task) {
+void DeltaPanel::fill(Number& n, const RunData* run, const std::string& component,
+                      const std::string& task) {
   const auto* history = run ? run->score(component, task) : nullptr;
   if (!history) {
     n.value->setText("–");
@@ -79,13 +88,16 @@ void DeltaPanel::fill(Number& n, const RunData* run, const std::string& componen
 void DeltaPanel::show(const RunData* run, const std::string& task) {
   fill(hybrid_, run, "delta_h_swa", task);
   fill(linear_, run, "delta_la_na", task);
-  const bool finished = run && run->info.state != engine::RunState::running && run->info.state != engine::RunState::queued;
+  const bool finished = run && run->info.state != engine::RunState::running &&
+                        run->info.state != engine::RunState::queued;
   verdict_ = judge(run ? run->lastScore("delta_h_swa", task) : std::nullopt,
                    run ? run->lastScore("delta_la_na", task) : std::nullopt, finished);
   headline_->setText(verdict_.headline);
   sentence_->setText(verdict_.sentence);
-  sentence_->setToolTip(QString("Used: the 95 % interval of Δ hybrid − swa lies above 0. Harmful: below 0. Ignored: "
-                                "within ±%1 points.").arg(k_margin_points));
+  sentence_->setToolTip(
+      QString("Used: the 95 % interval of Δ hybrid − swa lies above 0. Harmful: below 0. Ignored: "
+              "within ±%1 points.")
+          .arg(engine::k_verdict_margin_points));
   paintVerdict();
 }
 
@@ -104,7 +116,8 @@ void DeltaPanel::paintVerdict() {
 
 void DeltaPanel::changeEvent(QEvent* event) {
   QFrame::changeEvent(event);
-  if (event->type() == QEvent::PaletteChange || event->type() == QEvent::StyleChange) paintVerdict();
+  if (event->type() == QEvent::PaletteChange || event->type() == QEvent::StyleChange)
+    paintVerdict();
 }
 
 }  // namespace ui

@@ -31,7 +31,8 @@ class DeltaPanel : public QFrame {
     Sparkline* history;
   };
   Number makeNumber(const QString& title, const QString& help, QVBoxLayout* into);
-  void fill(Number& number, const RunData* run, const std::string& component, const std::string& task);
+  void fill(Number& number, const RunData* run, const std::string& component,
+            const std::string& task);
   void paintVerdict();
   QLabel* headline_;
   QLabel* sentence_;

@@ -14,11 +14,14 @@ class EmptyState : public QWidget {
   Q_OBJECT
 
  public:
-  EmptyState(const QString& title, const QString& text, const QString& action, QWidget* parent = nullptr) : QWidget(parent) {
+  EmptyState(const QString& title, const QString& text, const QString& action,
+             QWidget* parent = nullptr)
+      : QWidget(parent) {
     auto* heading = new QLabel(title);
-    heading->setFont(titleFont());
+    useFont(heading, TextRole::title);
     heading->setAlignment(Qt::AlignCenter);
-    auto* words = new QLabel(text);
+    words_ = new QLabel(text);
+    QLabel* words = words_;
     words->setProperty("role", "secondary");
     words->setWordWrap(true);
     words->setAlignment(Qt::AlignCenter);
@@ -39,6 +42,15 @@ class EmptyState : public QWidget {
 
  Q_SIGNALS:
   void acted();
+
+ protected:
+  /// A centred label does not ask for the height that its wrapped text needs.
+  void resizeEvent(QResizeEvent*) override {
+    words_->setFixedHeight(words_->heightForWidth(words_->width()));
+  }
+
+ private:
+  QLabel* words_;
 };
 
 }  // namespace ui

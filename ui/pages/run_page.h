@@ -1,5 +1,6 @@
 #pragma once
-/// One run, live: accuracy of each component, loss, the schedule beneath, and what it all says about the linear half.
+/// One run, live: accuracy of each component, loss, the schedule beneath, and what it all says
+/// about the linear half.
 
 #include <QWidget>
 #include <map>

@@ -74,7 +74,10 @@ void BarPlot::rebuild() {
     bars->setWidth(d.barWidth() * 0.86);
     bars->setPen(QPen(style.color, style.open || style.dash != Qt::SolidLine ? 1.2 : 0.0,
                       style.dash == Qt::SolidLine ? Qt::SolidLine : style.dash));
-    bars->setBrush(mix(c.panel, style.color, style.open ? 0.35 : style.dash == Qt::SolidLine ? 0.92 : 0.5));
+    bars->setBrush(mix(c.panel, style.color,
+                       style.open                    ? 0.35
+                       : style.dash == Qt::SolidLine ? 0.92
+                                                     : 0.5));
     auto* whiskers = new QCPErrorBars(plot->xAxis, plot->yAxis);
     whiskers->removeFromLegend();
     whiskers->setDataPlottable(bars);
@@ -97,7 +100,8 @@ void BarPlot::rebuild() {
   }
   const bool empty = high <= low;
   auto ticker = QSharedPointer<QCPAxisTickerText>::create();
-  const double room = double(std::max(1, plot->axisRect()->width())) / std::max<double>(1, double(d.groups.size()));
+  const double room =
+      double(std::max(1, plot->axisRect()->width())) / std::max<double>(1, double(d.groups.size()));
   for (int g = 0; g < d.groups.size(); ++g)
     ticker->addTick(g, fm.elidedText(d.groups[g], Qt::ElideMiddle, int(room) - 8));
   plot->xAxis->setTicker(ticker);
@@ -145,10 +149,15 @@ bool BarPlot::eventFilter(QObject* watched, QEvent* event) {
     const long bar = long(std::floor((x - double(group) + 0.41) / d.barWidth()));
     if (group >= 0 && group < d.groups.size() && bar >= 0 && std::size_t(bar) < d.series.size()) {
       const BarSeries& s = d.series[std::size_t(bar)];
-      const auto value = std::size_t(group) < s.bars.size() ? s.bars[std::size_t(group)] : std::nullopt;
+      const auto value =
+          std::size_t(group) < s.bars.size() ? s.bars[std::size_t(group)] : std::nullopt;
       if (value)
         QToolTip::showText(help->globalPos(),
-                           QString("%1 · %2: %3 ± %4").arg(d.groups[int(group)], s.label).arg(value->value, 0, 'f', 2).arg(value->half, 0, 'f', 2), this);
+                           QString("%1 · %2: %3 ± %4")
+                               .arg(d.groups[int(group)], s.label)
+                               .arg(value->value, 0, 'f', 2)
+                               .arg(value->half, 0, 'f', 2),
+                           this);
       return true;
     }
   }
@@ -160,8 +169,10 @@ QString BarPlot::csv() const {
   for (const BarSeries& s : impl_->series)
     for (std::size_t g = 0; g < s.bars.size(); ++g)
       if (s.bars[g])
-        text += QString("\"%1\",%2,%3,%4\n").arg(impl_->groups.value(int(g)), s.label, QString::number(s.bars[g]->value, 'g', 17),
-                                               QString::number(s.bars[g]->half, 'g', 17));
+        text += QString("\"%1\",%2,%3,%4\n")
+                    .arg(impl_->groups.value(int(g)), s.label,
+                         QString::number(s.bars[g]->value, 'g', 17),
+                         QString::number(s.bars[g]->half, 'g', 17));
   return text;
 }
 
@@ -171,7 +182,8 @@ bool BarPlot::exportTo(const QString& file) const {
     QSaveFile out(file);
     return out.open(QIODevice::WriteOnly) && out.write(csv().toUtf8()) >= 0 && out.commit();
   }
-  if (kind == "pdf") return impl_->plot->savePdf(file, 0, 0, QCP::epAllowCosmetic, "Equipoise", objectName());
+  if (kind == "pdf")
+    return impl_->plot->savePdf(file, 0, 0, QCP::epAllowCosmetic, "Equipoise", objectName());
   if (kind == "svg") {
     QSvgGenerator svg;
     svg.setFileName(file);

@@ -11,7 +11,8 @@
 
 namespace ui {
 
-CurvePlot::CurvePlot(const QString& name, const QString& x_title, const QString& y_title, QWidget* parent)
+CurvePlot::CurvePlot(const QString& name, const QString& x_title, const QString& y_title,
+                     QWidget* parent)
     : QWidget(parent), impl_(std::make_unique<Impl>()) {
   setObjectName(name);
   setAccessibleName(name);
@@ -22,8 +23,10 @@ CurvePlot::CurvePlot(const QString& name, const QString& x_title, const QString&
   d.plot->setInteractions(QCP::iRangeDrag | QCP::iRangeZoom);
   d.plot->setFocusPolicy(Qt::StrongFocus);
   d.plot->setAccessibleName(name);
-  d.plot->setWhatsThis("Drag to move, wheel to zoom (over an axis: that axis only), double-click or F to see all again. "
-                       "Right-click to export. Arrow keys move the crosshair.");
+  d.plot->setWhatsThis(
+      "Drag to move, wheel to zoom (over an axis: that axis only), double-click or F to see all "
+      "again. "
+      "Right-click to export. Arrow keys move the crosshair.");
   d.plot->installEventFilter(this);
   auto* layout = new QVBoxLayout(this);
   layout->setContentsMargins(0, 0, 0, 0);
@@ -61,15 +64,18 @@ CurvePlot::CurvePlot(const QString& name, const QString& x_title, const QString&
   d.placeholder->setProperty("role", "secondary");
   d.placeholder->hide();
 
+  // Labels stand in pixels: they are placed once the layout of this very replot is known.
+  connect(d.plot, &QCustomPlot::afterLayout, this, [this] { impl_->placeLabels(this); });
   connect(d.plot, &QCustomPlot::afterReplot, this, [this] { ++impl_->replots; });
   connect(d.plot, &QCustomPlot::mouseWheel, this, [this] { userMoved(); });
   connect(d.plot, &QCustomPlot::mouseDoubleClick, this, [this] { fit(); });
-  connect(d.plot->xAxis, qOverload<const QCPRange&>(&QCPAxis::rangeChanged), this, [this](const QCPRange& range) {
-    if (impl_->setting_range) return;
-    impl_->follow = false;
-    Q_EMIT rangeXChanged(range.lower, range.upper, true);
-    request();
-  });
+  connect(d.plot->xAxis, qOverload<const QCPRange&>(&QCPAxis::rangeChanged), this,
+          [this](const QCPRange& range) {
+            if (impl_->setting_range) return;
+            impl_->follow = false;
+            Q_EMIT rangeXChanged(range.lower, range.upper, true);
+            request();
+          });
   d.restyle(this);
 }
 
@@ -79,8 +85,10 @@ void CurvePlot::setCurve(const CurveSpec& spec) {
   Impl& d = *impl_;
   auto [it, added] = d.curves.try_emplace(spec.id);
   it->second.spec = spec;
-  if (added) d.order.push_back(spec.id);
-  else d.dropItems(it->second);
+  if (added)
+    d.order.push_back(spec.id);
+  else
+    d.dropItems(it->second);
   d.makeItems(it->second, this);
   request();
 }
@@ -147,8 +155,10 @@ void CurvePlot::setZeroLine(bool on) {
 void CurvePlot::setLogY(bool on) {
   QCPAxis* axis = impl_->plot->yAxis;
   axis->setScaleType(on ? QCPAxis::stLogarithmic : QCPAxis::stLinear);
-  if (on) axis->setTicker(QSharedPointer<QCPAxisTickerLog>::create());
-  else axis->setTicker(QSharedPointer<QCPAxisTicker>::create());
+  if (on)
+    axis->setTicker(QSharedPointer<QCPAxisTickerLog>::create());
+  else
+    axis->setTicker(QSharedPointer<QCPAxisTicker>::create());
   request();
 }
 
@@ -182,7 +192,9 @@ void CurvePlot::setPlaceholder(const QString& text) {
   request();
 }
 
-QRect CurvePlot::plotArea() const { return impl_->plot->axisRect()->rect().translated(impl_->plot->pos()); }
+QRect CurvePlot::plotArea() const {
+  return impl_->plot->axisRect()->rect().translated(impl_->plot->pos());
+}
 
 std::pair<double, double> CurvePlot::rangeX() const {
   return {impl_->plot->xAxis->range().lower, impl_->plot->xAxis->range().upper};
@@ -210,8 +222,9 @@ void CurvePlot::refresh() {
   const QCPRange before = d.plot->xAxis->range();
   if (d.follow) d.autoscale();
   d.feed();
-  d.placeLabels(this);
-  const bool empty = std::none_of(d.curves.begin(), d.curves.end(), [](const auto& c) { return !c.second.points.empty(); });
+  d.margins(this);
+  const bool empty = std::none_of(d.curves.begin(), d.curves.end(),
+                                  [](const auto& c) { return !c.second.points.empty(); });
   d.placeholder->setVisible(empty && !d.placeholder->text().isEmpty());
   d.placeholder->setGeometry(d.plot->axisRect()->rect().adjusted(24, 8, -24, -8));
   if (d.cross_x) setCrosshair(d.cross_x);
@@ -268,7 +281,8 @@ bool CurvePlot::eventFilter(QObject* watched, QEvent* event) {
     log->setCheckable(true);
     log->setChecked(logY());
     menu.addSeparator();
-    menu.addAction(lineIcon("export"), "Export figure or data…", this, &CurvePlot::showExportDialog);
+    menu.addAction(lineIcon("export"), "Export figure or data…", this,
+                   &CurvePlot::showExportDialog);
     menu.exec(static_cast<QContextMenuEvent*>(event)->globalPos());
     return true;
   } else if (event->type() == QEvent::KeyPress) {

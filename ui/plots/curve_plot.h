@@ -1,7 +1,7 @@
 #pragma once
-/// Curves over optimizer steps: intervals as bands, the raw curve behind a smoothed one, names at the curves' ends, a
-/// crosshair with exact values, and a zoom that arriving data do not undo. All points are kept; only the screen is
-/// thinned.
+/// Curves over optimizer steps: intervals as bands, the raw curve behind a smoothed one, names at
+/// the curves' ends, a crosshair with exact values, and a zoom that arriving data do not undo. All
+/// points are kept; only the screen is thinned.
 
 #include <QRect>
 #include <QWidget>
@@ -17,47 +17,49 @@ namespace ui {
 
 struct CurveSpec {
   QString id;
-  QString label;                              ///< written at the curve's end
+  QString label;  ///< written at the curve's end
   std::function<SeriesStyle(Scheme)> style;
-  bool band = false;                          ///< draw CurvePoint::err
-  double smoothing = 0;                       ///< weight of the moving average, 0..1
+  bool band = false;     ///< draw CurvePoint::err
+  double smoothing = 0;  ///< weight of the moving average, 0..1
 };
 
 class CurvePlot : public QWidget {
   Q_OBJECT
 
  public:
-  CurvePlot(const QString& name, const QString& x_title, const QString& y_title, QWidget* parent = nullptr);
+  CurvePlot(const QString& name, const QString& x_title, const QString& y_title,
+            QWidget* parent = nullptr);
   ~CurvePlot() override;
 
-  void setCurve(const CurveSpec& spec);                                    ///< adds, or restyles and keeps the points
-  void setPoints(const QString& id, std::vector<CurvePoint> points);       ///< replaces all; x rising
-  void append(const QString& id, const std::vector<CurvePoint>& points);   ///< a lower x cuts the curve back to it
+  void setCurve(const CurveSpec& spec);  ///< adds, or restyles and keeps the points
+  void setPoints(const QString& id, std::vector<CurvePoint> points);  ///< replaces all; x rising
+  void append(const QString& id,
+              const std::vector<CurvePoint>& points);  ///< a lower x cuts the curve back to it
   void removeCurve(const QString& id);
   void clearCurves();
   void setCurveShown(const QString& id, bool shown);
   const std::vector<CurvePoint>& points(const QString& id) const;
   QStringList curves() const;
 
-  void setScaleY(double factor, int decimals);      ///< read-outs show y × factor with so many decimals
+  void setScaleY(double factor, int decimals);  ///< read-outs show y × factor with so many decimals
   void setZeroLine(bool on);
   void setLogY(bool on);
   bool logY() const;
-  void setFullX(std::optional<double> last_step);   ///< what "fit" shows at least: the planned end
+  void setFullX(std::optional<double> last_step);  ///< what "fit" shows at least: the planned end
   void setRangeX(double low, double high, bool by_user);
-  void fit();                                       ///< shows all and follows new data
+  void fit();  ///< shows all and follows new data
   bool following() const;
-  void setPlaceholder(const QString& text);         ///< shown while there is no point
+  void setPlaceholder(const QString& text);  ///< shown while there is no point
 
-  QRect plotArea() const;                           ///< the axis rectangle in this widget
+  QRect plotArea() const;  ///< the axis rectangle in this widget
   std::pair<double, double> rangeX() const;
   std::pair<double, double> rangeY() const;
   void setCrosshair(std::optional<double> x);
-  QString readOut(double x) const;                  ///< nearest point of every shown curve, plain text
-  int replotCount() const;                          ///< for tests: full replots so far
+  QString readOut(double x) const;  ///< nearest point of every shown curve, plain text
+  int replotCount() const;          ///< for tests: full replots so far
 
-  QString csv() const;                              ///< every point: curve,step,value,half_width_95
-  bool exportTo(const QString& file) const;         ///< by suffix: png, svg, pdf, csv
+  QString csv() const;                       ///< every point: curve,step,value,half_width_95
+  bool exportTo(const QString& file) const;  ///< by suffix: png, svg, pdf, csv
   void showExportDialog();
 
   QSize sizeHint() const override { return {640, 300}; }

@@ -8,7 +8,8 @@ namespace ui {
 
 const CurvePoint* nearest(const std::vector<CurvePoint>& points, double x) {
   if (points.empty()) return nullptr;
-  auto after = std::lower_bound(points.begin(), points.end(), x, [](const CurvePoint& p, double v) { return p.x < v; });
+  auto after = std::lower_bound(points.begin(), points.end(), x,
+                                [](const CurvePoint& p, double v) { return p.x < v; });
   if (after == points.begin()) return &points.front();
   if (after == points.end()) return &points.back();
   auto before = std::prev(after);
@@ -19,7 +20,8 @@ QString exactNumber(double value, int decimals) {
   if (std::isnan(value)) return "nan";
   if (std::isinf(value)) return value > 0 ? "inf" : "−inf";
   QString text = QString::number(std::abs(value), 'f', decimals);
-  if (std::abs(value) > 0 && std::abs(value) < std::pow(10.0, -decimals)) text = QString::number(std::abs(value), 'g', 3);
+  if (std::abs(value) > 0 && std::abs(value) < std::pow(10.0, -decimals))
+    text = QString::number(std::abs(value), 'g', 3);
   return value < 0 ? "−" + text : text;
 }
 
@@ -28,14 +30,26 @@ namespace {
 QCPScatterStyle scatter(const SeriesStyle& style, const QColor& panel) {
   QCPScatterStyle::ScatterShape shape = QCPScatterStyle::ssNone;
   switch (style.marker) {
-    case Marker::disc: shape = QCPScatterStyle::ssCircle; break;
-    case Marker::square: shape = QCPScatterStyle::ssSquare; break;
-    case Marker::diamond: shape = QCPScatterStyle::ssDiamond; break;
-    case Marker::triangle: shape = QCPScatterStyle::ssTriangle; break;
-    case Marker::cross: shape = QCPScatterStyle::ssCross; break;
-    case Marker::none: return QCPScatterStyle(QCPScatterStyle::ssNone);
+    case Marker::disc:
+      shape = QCPScatterStyle::ssCircle;
+      break;
+    case Marker::square:
+      shape = QCPScatterStyle::ssSquare;
+      break;
+    case Marker::diamond:
+      shape = QCPScatterStyle::ssDiamond;
+      break;
+    case Marker::triangle:
+      shape = QCPScatterStyle::ssTriangle;
+      break;
+    case Marker::cross:
+      shape = QCPScatterStyle::ssCross;
+      break;
+    case Marker::none:
+      return QCPScatterStyle(QCPScatterStyle::ssNone);
   }
-  return QCPScatterStyle(shape, QPen(style.color, 1.2), QBrush(style.open ? panel : style.color), 5.5);
+  return QCPScatterStyle(shape, QPen(style.color, 1.2), QBrush(style.open ? panel : style.color),
+                         5.5);
 }
 
 }  // namespace
@@ -65,7 +79,8 @@ void CurvePlot::Impl::makeItems(Curve& curve, const CurvePlot* owner) {
   curve.label->setText(curve.spec.label);
   curve.label->setFont(secondaryFont());
   curve.label->setPadding({});
-  // Component colours are made for lines; as text each is pulled towards the text colour until it reads.
+  // Component colours are made for lines; as text each is pulled towards the text colour until it
+  // reads.
   QColor ink = style.color;
   const Colors& c = colorsFor(scheme);
   for (int i = 0; i < 10 && contrast(ink, c.panel) < 4.5; ++i) ink = mix(ink, c.text, 0.15);
@@ -83,7 +98,8 @@ void CurvePlot::Impl::dropItems(Curve& curve) {
 void CurvePlot::Impl::margins(const CurvePlot*) {
   const QFontMetrics small(secondaryFont());
   plot->axisRect()->setMargins(QMargins(small.height() + small.horizontalAdvance("0.0000") + 14, 10,
-                                        small.horizontalAdvance("hybrid-overlap") + 14, 2 * small.height() + 16));
+                                        small.horizontalAdvance("hybrid-overlap") + 14,
+                                        2 * small.height() + 16));
 }
 
 void CurvePlot::Impl::restyle(const CurvePlot* owner) {
@@ -108,9 +124,10 @@ void CurvePlot::Impl::restyle(const CurvePlot* owner) {
   plot->xAxis->grid()->setVisible(false);
   zero->setPen(QPen(c.secondary, 1));
   cross->setPen(QPen(c.secondary, 1, Qt::DashLine));
-  corner->setStyleSheet(QString("background:%1; color:%2; border:1px solid %3; border-radius:4px; padding:4px 8px;")
-                            .arg(c.panel.name(), c.text.name(), c.line.name()));
-  corner->setFont(secondaryFont());
+  corner->setStyleSheet(
+      QString("background:%1; color:%2; border:1px solid %3; border-radius:4px; padding:4px 8px;")
+          .arg(c.panel.name(), c.text.name(), c.line.name()));
+  useFont(corner, TextRole::secondary);
   for (auto& [id, curve] : curves) {
     dropItems(curve);
     makeItems(curve, owner);
@@ -142,7 +159,8 @@ void CurvePlot::Impl::autoscaleY() {
   for (const auto& [id, curve] : curves) {
     if (!curve.shown) continue;
     for (const CurvePoint& p : curve.points) {
-      if (p.x < x.lower || p.x > x.upper || !std::isfinite(p.y) || (logarithmic && p.y <= 0)) continue;
+      if (p.x < x.lower || p.x > x.upper || !std::isfinite(p.y) || (logarithmic && p.y <= 0))
+        continue;
       const double half = curve.spec.band && !logarithmic ? p.err : 0;
       low = std::min(low, p.y - half);
       high = std::max(high, p.y + half);
@@ -171,7 +189,8 @@ void CurvePlot::Impl::feed() {
     QVector<QCPGraphData> data;
     data.reserve(static_cast<qsizetype>(points.size()));
     for (const CurvePoint& p : points)
-      data.append({p.x, std::isfinite(p.y) ? p.y + sign * p.err : std::numeric_limits<double>::quiet_NaN()});
+      data.append({p.x, std::isfinite(p.y) ? p.y + sign * p.err
+                                           : std::numeric_limits<double>::quiet_NaN()});
     graph->data()->set(data, true);
   };
   for (auto& [id, curve] : curves) {
@@ -181,14 +200,16 @@ void CurvePlot::Impl::feed() {
     const auto raw = thin(curve.points, x.lower, x.upper, columns);
     if (curve.raw) {
       fill(curve.raw, raw, 0);
-      fill(curve.line, thin(smoothed(curve.points, curve.spec.smoothing), x.lower, x.upper, columns), 0);
+      fill(curve.line,
+           thin(smoothed(curve.points, curve.spec.smoothing), x.lower, x.upper, columns), 0);
     } else {
       fill(curve.line, raw, 0);
     }
     const SeriesStyle style = curve.spec.style(schemeOf(plot));
     const bool sparse = raw.size() * 14 < static_cast<std::size_t>(columns);
-    curve.line->setScatterStyle(sparse || curve.points.size() == 1 ? scatter(style, colorsOf(plot).panel)
-                                                                   : QCPScatterStyle(QCPScatterStyle::ssNone));
+    curve.line->setScatterStyle(sparse || curve.points.size() == 1
+                                    ? scatter(style, colorsOf(plot).panel)
+                                    : QCPScatterStyle(QCPScatterStyle::ssNone));
     if (curve.upper) {
       fill(curve.upper, raw, 1);
       fill(curve.lower, raw, -1);
@@ -197,8 +218,6 @@ void CurvePlot::Impl::feed() {
 }
 
 void CurvePlot::Impl::placeLabels(const CurvePlot*) {
-  margins(nullptr);
-  plot->axisRect()->update(QCPLayoutElement::upLayout);
   const QRect area = plot->axisRect()->rect();
   const int line = QFontMetrics(secondaryFont()).height();
   std::vector<std::pair<double, Curve*>> ends;
@@ -210,17 +229,22 @@ void CurvePlot::Impl::placeLabels(const CurvePlot*) {
     double y = end->y;
     if (curve.spec.smoothing > 0) y = smoothed(curve.points, curve.spec.smoothing).back().y;
     if (!std::isfinite(y)) continue;
-    ends.emplace_back(std::clamp(plot->yAxis->coordToPixel(y), double(area.top()), double(area.bottom())), &curve);
+    ends.emplace_back(
+        std::clamp(plot->yAxis->coordToPixel(y), double(area.top()), double(area.bottom())),
+        &curve);
   }
-  std::sort(ends.begin(), ends.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-  for (std::size_t i = 1; i < ends.size(); ++i) ends[i].first = std::max(ends[i].first, ends[i - 1].first + line);
+  std::sort(ends.begin(), ends.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (std::size_t i = 1; i < ends.size(); ++i)
+    ends[i].first = std::max(ends[i].first, ends[i - 1].first + line);
   double floor = area.bottom() + line / 2.0;
   for (auto it = ends.rbegin(); it != ends.rend(); ++it) {
     it->first = std::min(it->first, floor);
     floor = it->first - line;
   }
   for (auto& [y, curve] : ends) {
-    const double end = plot->xAxis->coordToPixel(nearest(curve->points, plot->xAxis->range().upper)->x);
+    const double end =
+        plot->xAxis->coordToPixel(nearest(curve->points, plot->xAxis->range().upper)->x);
     curve->label->position->setCoords(std::min<double>(end, area.right()) + 8, y);
     curve->label->setVisible(true);
   }
@@ -243,15 +267,22 @@ void CurvePlot::Impl::placeCorner(const CurvePlot* owner) {
       step = p->x;
     }
     const QColor color = curve.spec.style(schemeOf(owner)).color;
-    rows += QString("<tr><td style='color:%1'>■&nbsp;</td><td>%2&nbsp;&nbsp;</td><td align=right>%3</td><td>%4</td></tr>")
-                .arg(color.name(), curve.spec.label.toHtmlEscaped(), exactNumber(p->y * factor, decimals),
-                     curve.spec.band && p->err > 0 ? "&nbsp;±&nbsp;" + exactNumber(p->err * factor, decimals) : QString());
+    rows += QString(
+                "<tr><td style='color:%1'>■&nbsp;</td><td>%2&nbsp;&nbsp;</td><td "
+                "align=right>%3</td><td>%4</td></tr>")
+                .arg(color.name(), curve.spec.label.toHtmlEscaped(),
+                     exactNumber(p->y * factor, decimals),
+                     curve.spec.band && p->err > 0
+                         ? "&nbsp;±&nbsp;" + exactNumber(p->err * factor, decimals)
+                         : QString());
   }
   if (rows.isEmpty()) {
     corner->hide();
     return;
   }
-  corner->setText(QString("<table cellspacing=0><tr><td colspan=4>step %1</td></tr>%2</table>").arg(step, 0, 'f', 0).arg(rows));
+  corner->setText(QString("<table cellspacing=0><tr><td colspan=4>step %1</td></tr>%2</table>")
+                      .arg(step, 0, 'f', 0)
+                      .arg(rows));
   corner->adjustSize();
   const QRect area = plot->axisRect()->rect();
   const bool right_half = plot->xAxis->coordToPixel(*cross_x) > area.center().x();

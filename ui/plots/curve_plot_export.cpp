@@ -13,8 +13,9 @@ QString CurvePlot::csv() const {
   QString text = "curve,step,value,half_width_95\n";
   for (const QString& id : impl_->order)
     for (const CurvePoint& p : impl_->curves.at(id).points)
-      text += QString("%1,%2,%3,%4\n").arg(id, QString::number(p.x, 'g', 17), QString::number(p.y, 'g', 17),
-                                           QString::number(p.err, 'g', 17));
+      text += QString("%1,%2,%3,%4\n")
+                  .arg(id, QString::number(p.x, 'g', 17), QString::number(p.y, 'g', 17),
+                       QString::number(p.err, 'g', 17));
   return text;
 }
 
@@ -23,7 +24,9 @@ QString CurvePlot::readOut(double x) const {
   for (const QString& id : impl_->order) {
     const Curve& curve = impl_->curves.at(id);
     const CurvePoint* p = curve.shown ? nearest(curve.points, x) : nullptr;
-    if (p) parts << QString("%1 %2").arg(curve.spec.label, exactNumber(p->y * impl_->factor, impl_->decimals));
+    if (p)
+      parts << QString("%1 %2").arg(curve.spec.label,
+                                    exactNumber(p->y * impl_->factor, impl_->decimals));
   }
   return parts.join(" · ");
 }
@@ -35,7 +38,8 @@ bool CurvePlot::exportTo(const QString& file) const {
     QSaveFile out(file);
     return out.open(QIODevice::WriteOnly) && out.write(csv().toUtf8()) >= 0 && out.commit();
   }
-  if (kind == "pdf") return plot->savePdf(file, 0, 0, QCP::epAllowCosmetic, "Equipoise", objectName());
+  if (kind == "pdf")
+    return plot->savePdf(file, 0, 0, QCP::epAllowCosmetic, "Equipoise", objectName());
   if (kind == "svg") {
     QSvgGenerator svg;
     svg.setFileName(file);
@@ -54,15 +58,17 @@ bool CurvePlot::exportTo(const QString& file) const {
 }
 
 void CurvePlot::showExportDialog() {
-  auto* dialog = new QFileDialog(this, "Export " + objectName(), objectName().simplified().replace(' ', '-') + ".svg",
-                                 "SVG figure (*.svg);;PDF figure (*.pdf);;PNG figure (*.png);;Every point as CSV (*.csv)");
+  auto* dialog = new QFileDialog(
+      this, "Export " + objectName(), objectName().simplified().replace(' ', '-') + ".svg",
+      "SVG figure (*.svg);;PDF figure (*.pdf);;PNG figure (*.png);;Every point as CSV (*.csv)");
   dialog->setAttribute(Qt::WA_DeleteOnClose);
   dialog->setAcceptMode(QFileDialog::AcceptSave);
   connect(dialog, &QFileDialog::filterSelected, dialog, [dialog](const QString& filter) {
     dialog->setDefaultSuffix(filter.section("*.", 1, 1).section(')', 0, 0));
   });
   dialog->setDefaultSuffix("svg");
-  connect(dialog, &QFileDialog::fileSelected, this, [this](const QString& file) { exportTo(file); });
+  connect(dialog, &QFileDialog::fileSelected, this,
+          [this](const QString& file) { exportTo(file); });
   dialog->open();
 }
 

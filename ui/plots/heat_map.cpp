@@ -15,7 +15,8 @@ HeatMap::HeatMap(const QString& name, const QString& row_title, QWidget* parent)
   setAccessibleName(name);
 }
 
-void HeatMap::setValues(std::vector<std::vector<double>> values, std::vector<double> columns, QStringList rows) {
+void HeatMap::setValues(std::vector<std::vector<double>> values, std::vector<double> columns,
+                        QStringList rows) {
   values_ = std::move(values);
   columns_ = std::move(columns);
   rows_ = std::move(rows);
@@ -64,13 +65,15 @@ void HeatMap::paintEvent(QPaintEvent*) {
       const int x1 = g.left() + int(std::lround(double(k + 1) * w));
       const double v = values_[r][k];
       if (std::isfinite(v))
-        p.fillRect(QRect(x0, y0, std::max(1, x1 - x0), y1 - y0 - (h > 5 ? 1 : 0)), sequentialColor((v - low_) / (high_ - low_)));
+        p.fillRect(QRect(x0, y0, std::max(1, x1 - x0), y1 - y0 - (h > 5 ? 1 : 0)),
+                   sequentialColor((v - low_) / (high_ - low_)));
     }
     const int every = std::max(1, int(std::ceil(fm.height() / h)));
     if (int(r) % every == 0) {
       p.setPen(c.secondary);
       p.drawText(QRect(fm.height() + 4, y0 - 8, g.left() - fm.height() - 8, y1 - y0 + 16),
-                 Qt::AlignRight | Qt::AlignVCenter, r < std::size_t(rows_.size()) ? rows_[int(r)] : QString::number(r));
+                 Qt::AlignRight | Qt::AlignVCenter,
+                 r < std::size_t(rows_.size()) ? rows_[int(r)] : QString::number(r));
     }
   }
   p.setPen(c.secondary);
@@ -80,15 +83,19 @@ void HeatMap::paintEvent(QPaintEvent*) {
   p.save();
   p.translate(0, g.center().y());
   p.rotate(-90);
-  p.drawText(QRect(-g.height() / 2 - 10, 0, g.height() + 20, fm.height() + 2), Qt::AlignCenter, row_title_);
+  p.drawText(QRect(-g.height() / 2 - 10, 0, g.height() + 20, fm.height() + 2), Qt::AlignCenter,
+             row_title_);
   p.restore();
 
   const QRect bar(g.right() + 9, g.top(), 10, g.height());
   for (int y = 0; y < bar.height(); ++y)
-    p.fillRect(bar.left(), bar.bottom() - y, bar.width(), 1, sequentialColor(double(y) / bar.height()));
+    p.fillRect(bar.left(), bar.bottom() - y, bar.width(), 1,
+               sequentialColor(double(y) / bar.height()));
   p.setPen(c.secondary);
-  p.drawText(bar.right() + 5, bar.top() + fm.ascent() / 2 + 1, QString("%1%2").arg(high_ * (unit_ == "%" ? 100 : 1)).arg(unit_ == "%" ? " %" : ""));
-  p.drawText(bar.right() + 5, bar.bottom() + fm.ascent() / 2, QString("%1").arg(low_ * (unit_ == "%" ? 100 : 1)));
+  p.drawText(bar.right() + 5, bar.top() + fm.ascent() / 2 + 1,
+             QString("%1%2").arg(high_ * (unit_ == "%" ? 100 : 1)).arg(unit_ == "%" ? " %" : ""));
+  p.drawText(bar.right() + 5, bar.bottom() + fm.ascent() / 2,
+             QString("%1").arg(low_ * (unit_ == "%" ? 100 : 1)));
 }
 
 bool HeatMap::event(QEvent* event) {
@@ -96,11 +103,17 @@ bool HeatMap::event(QEvent* event) {
     auto* help = static_cast<QHelpEvent*>(event);
     const QRect g = grid();
     if (g.contains(help->pos())) {
-      const auto r = std::min(values_.size() - 1, std::size_t((help->pos().y() - g.top()) * int(values_.size()) / g.height()));
-      const auto k = std::min(columns_.size() - 1, std::size_t((help->pos().x() - g.left()) * int(columns_.size()) / g.width()));
+      const auto r = std::min(values_.size() - 1, std::size_t((help->pos().y() - g.top()) *
+                                                              int(values_.size()) / g.height()));
+      const auto k = std::min(columns_.size() - 1, std::size_t((help->pos().x() - g.left()) *
+                                                               int(columns_.size()) / g.width()));
       const double v = k < values_[r].size() ? values_[r][k] : NAN;
       QToolTip::showText(help->globalPos(),
-                         QString("%1 %2, step %3: %4").arg(row_title_, rows_.value(int(r))).arg(columns_[k]).arg(v * (unit_ == "%" ? 100 : 1), 0, 'f', unit_ == "%" ? 1 : 4) + (unit_ == "%" ? " %" : ""),
+                         QString("%1 %2, step %3: %4")
+                                 .arg(row_title_, rows_.value(int(r)))
+                                 .arg(columns_[k])
+                                 .arg(v * (unit_ == "%" ? 100 : 1), 0, 'f', unit_ == "%" ? 1 : 4) +
+                             (unit_ == "%" ? " %" : ""),
                          this);
       return true;
     }

@@ -12,7 +12,8 @@ class HeatMap : public QWidget {
  public:
   HeatMap(const QString& name, const QString& row_title, QWidget* parent = nullptr);
   /// values[row][column]; NaN is drawn as a gap. `columns` are the steps.
-  void setValues(std::vector<std::vector<double>> values, std::vector<double> columns, QStringList rows);
+  void setValues(std::vector<std::vector<double>> values, std::vector<double> columns,
+                 QStringList rows);
   void setScale(double low, double high, const QString& unit);
   void setPlaceholder(const QString& text);
   QSize sizeHint() const override { return {280, 130}; }

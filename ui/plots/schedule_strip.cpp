@@ -56,7 +56,9 @@ void ScheduleStrip::paintEvent(QPaintEvent*) {
   const int bottom = height() - fm.height() - 6;
   p.setPen(c.secondary);
   p.drawText(QRect(0, top, left_ - 8, bottom - top), Qt::AlignRight | Qt::AlignVCenter,
-             segments_.empty() ? QString() : left_ > fm.horizontalAdvance("dropout") + 10 ? "dropout" : "p");
+             segments_.empty()                              ? QString()
+             : left_ > fm.horizontalAdvance("dropout") + 10 ? "dropout"
+                                                            : "p");
   p.setClipRect(QRect(left_, 0, right_ - left_ + 1, height()));
   const SeriesStyle swa = componentStyle("swa", schemeOf(this));
   const SeriesStyle linear = componentStyle("linear", schemeOf(this));
@@ -77,19 +79,23 @@ void ScheduleStrip::paintEvent(QPaintEvent*) {
     }
     p.setPen(QPen(c.line, 1));
     if (i > 0) p.drawLine(QPointF(x0, 0), QPointF(x0, bottom));
-    const QRectF above(std::max<double>(x0, left_) + 4, 0, std::min<double>(x1, right_) - std::max<double>(x0, left_) - 8, top);
+    const QRectF above(std::max<double>(x0, left_) + 4, 0,
+                       std::min<double>(x1, right_) - std::max<double>(x0, left_) - 8, top);
     p.setPen(c.secondary);
-    p.drawText(above, Qt::AlignLeft | Qt::AlignVCenter, fm.elidedText(s.title, Qt::ElideRight, int(above.width())));
+    p.drawText(above, Qt::AlignLeft | Qt::AlignVCenter,
+               fm.elidedText(s.title, Qt::ElideRight, int(above.width())));
     if (s.schedule) {
       const QString full = QString("dropout %1 · window %2").arg(s.dropout).arg(s.window);
       const QString brief = QString("p %1 · w %2").arg(s.dropout).arg(s.window);
       const QRectF below(above.left(), bottom + 2, above.width(), fm.height() + 2);
       const QString text = fm.horizontalAdvance(full) < below.width() ? full : brief;
-      if (fm.horizontalAdvance(text) < below.width() + 4) p.drawText(below, Qt::AlignLeft | Qt::AlignVCenter, text);
+      if (fm.horizontalAdvance(text) < below.width() + 4)
+        p.drawText(below, Qt::AlignLeft | Qt::AlignVCenter, text);
     }
   }
   p.setPen(QPen(c.line, 1));
-  if (!segments_.empty()) p.drawRect(QRectF(left_ + 0.5, top + 0.5, right_ - left_ - 1, bottom - top));
+  if (!segments_.empty())
+    p.drawRect(QRectF(left_ + 0.5, top + 0.5, right_ - left_ - 1, bottom - top));
   if (cross_) {
     p.setPen(QPen(c.secondary, 1, Qt::DashLine));
     p.drawLine(QPointF(toPixel(*cross_), 0), QPointF(toPixel(*cross_), bottom));
@@ -108,12 +114,15 @@ void ScheduleStrip::paintEvent(QPaintEvent*) {
 bool ScheduleStrip::event(QEvent* event) {
   if (event->type() == QEvent::ToolTip) {
     auto* help = static_cast<QHelpEvent*>(event);
-    const double step = low_ + (help->pos().x() - left_) / std::max(1.0, double(right_ - left_)) * (high_ - low_);
+    const double step =
+        low_ + (help->pos().x() - left_) / std::max(1.0, double(right_ - left_)) * (high_ - low_);
     for (const StripSegment& s : segments_) {
       if (step < s.first || step >= s.last) continue;
       QString text = QString("%1, steps %2 to %3").arg(s.title).arg(s.first).arg(s.last);
       if (s.schedule)
-        text += QString("\nwindow dropped with probability %1, window %2 tokens").arg(s.dropout).arg(s.window);
+        text += QString("\nwindow dropped with probability %1, window %2 tokens")
+                    .arg(s.dropout)
+                    .arg(s.window);
       QToolTip::showText(help->globalPos(), text, this);
       return true;
     }

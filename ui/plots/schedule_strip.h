@@ -1,6 +1,6 @@
 #pragma once
-/// The plan on the x axis of the curves above it: stages, and in fine-tuning each epoch's window dropout (filled height)
-/// and window (text), with the present moment marked.
+/// The plan on the x axis of the curves above it: stages, and in fine-tuning each epoch's window
+/// dropout (filled height) and window (text), with the present moment marked.
 
 #include <QWidget>
 #include <optional>

@@ -40,20 +40,24 @@ void Sparkline::paintEvent(QPaintEvent*) {
   const double x1 = std::max(points_.back().x, x0 + 1e-9);
   const QRectF area = QRectF(rect()).adjusted(2, 4, -5, -4);
   auto at = [&](double x, double y) {
-    return QPointF(points_.size() == 1 ? area.right() : area.left() + (x - x0) / (x1 - x0) * area.width(),
-                   area.bottom() - (y - low) / (high - low) * area.height());
+    return QPointF(
+        points_.size() == 1 ? area.right() : area.left() + (x - x0) / (x1 - x0) * area.width(),
+        area.bottom() - (y - low) / (high - low) * area.height());
   };
   QPainterPath line;
   QPolygonF band;
   for (std::size_t i = 0; i < points_.size(); ++i) {
     const CurvePoint& q = points_[i];
-    if (i == 0) line.moveTo(at(q.x, q.y));
-    else line.lineTo(at(q.x, q.y));
+    if (i == 0)
+      line.moveTo(at(q.x, q.y));
+    else
+      line.lineTo(at(q.x, q.y));
     band << at(q.x, q.y + q.err);
   }
   for (auto it = points_.rbegin(); it != points_.rend(); ++it) band << at(it->x, it->y - it->err);
   p.setPen(QPen(mix(c.panel, c.secondary, 0.6), 1));
-  p.drawLine(QPointF(area.left(), std::floor(at(x0, 0).y()) + 0.5), QPointF(area.right(), std::floor(at(x0, 0).y()) + 0.5));
+  p.drawLine(QPointF(area.left(), std::floor(at(x0, 0).y()) + 0.5),
+             QPointF(area.right(), std::floor(at(x0, 0).y()) + 0.5));
   p.setPen(Qt::NoPen);
   p.setBrush(withAlpha(color, 0.2));
   p.drawPolygon(band);

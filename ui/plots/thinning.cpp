@@ -6,7 +6,8 @@
 
 namespace ui {
 
-std::vector<CurvePoint> thin(const std::vector<CurvePoint>& points, double x0, double x1, int columns) {
+std::vector<CurvePoint> thin(const std::vector<CurvePoint>& points, double x0, double x1,
+                             int columns) {
   auto by_x = [](const CurvePoint& p, double x) { return p.x < x; };
   auto first = std::lower_bound(points.begin(), points.end(), x0, by_x);
   auto last = std::lower_bound(first, points.end(), std::nextafter(x1, INFINITY), by_x);
@@ -18,7 +19,9 @@ std::vector<CurvePoint> thin(const std::vector<CurvePoint>& points, double x0, d
   std::vector<CurvePoint> kept;
   kept.reserve(static_cast<std::size_t>(4 * columns + 4));
   const double per_x = columns / (x1 - x0);
-  auto column = [&](const CurvePoint& p) { return static_cast<long>(std::floor((p.x - x0) * per_x)); };
+  auto column = [&](const CurvePoint& p) {
+    return static_cast<long>(std::floor((p.x - x0) * per_x));
+  };
   for (auto it = first; it != last;) {
     const long here = column(*it);
     auto end = std::find_if(it, last, [&](const CurvePoint& p) { return column(p) != here; });

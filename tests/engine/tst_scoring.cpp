@@ -1,0 +1,52 @@
+#include <QtTest>
+
+#include "engine/attention/conversion.h"
+#include "engine/eval/scoring.h"
+#include "engine/model/load.h"
+#include "engine/recipe.h"
+#include "engine/torch_api.h"
+
+using namespace engine;
+
+class TstScoring : public QObject {
+  Q_OBJECT
+ private Q_SLOTS:
+  void scores_do_not_depend_on_batch_or_shared_prefixes();
+  void a_stop_gives_nothing();
+};
+
+void TstScoring::scores_do_not_depend_on_batch_or_shared_prefixes() {
+  const Model model = load_model("builtin:tiny", torch::kFloat32, torch::kCPU);
+  const Conversion conversion = make_conversion(presets()[0].recipe.attention, 2, 4, 32, 0, torch::kCPU);
+  std::vector<ScoreRequest> requests;
+  for (int i = 0; i < 12; ++i) {  // prefixes of each other, equal ones, and unrelated ones
+    ScoreRequest r;
+    for (int t = 0; t < 5 + 9 * (i % 4); ++t) r.tokens.push_back((t * 7 + (i / 8)) % 200 + 4);
+    r.scored = 1 + i % 3;
+    requests.push_back(r);
+  }
+  std::vector<const ScoreRequest*> all;
+  for (const auto& r : requests) all.push_back(&r);
+  for (const auto& name : component_names()) {
+    ForwardOptions options;
+    options.component = component_from(name);
+    auto going = [] { return false; };
+    const auto together = score_requests(model, &conversion, options, all, 16384, going);
+    const auto small = score_requests(model, &conversion, options, all, 40, going);
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      const auto alone = score_requests(model, &conversion, options, {all[i]}, 16384, going);
+      QVERIFY2(std::abs(together[i].log_likelihood - alone[0].log_likelihood) < 1e-4, name.c_str());
+      QVERIFY2(std::abs(small[i].log_likelihood - alone[0].log_likelihood) < 1e-4, name.c_str());
+      QCOMPARE(together[i].greedy, alone[0].greedy);
+    }
+  }
+}
+
+void TstScoring::a_stop_gives_nothing() {
+  const Model model = load_model("builtin:tiny", torch::kFloat32, torch::kCPU);
+  const ScoreRequest r{{4, 5, 6}, 1};
+  QVERIFY(score_requests(model, nullptr, {}, {&r}, 64, [] { return true; }).empty());
+}
+
+QTEST_APPLESS_MAIN(TstScoring)
+#include "tst_scoring.moc"

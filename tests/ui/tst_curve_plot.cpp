@@ -1,0 +1,139 @@
+#include <QElapsedTimer>
+#include <QFile>
+#include <QSignalSpy>
+#include <QTemporaryDir>
+#include <QTest>
+#include <cmath>
+
+#include "ui/plots/curve_plot.h"
+
+namespace {
+
+std::vector<ui::CurvePoint> noisy(int from, int count) {
+  std::vector<ui::CurvePoint> out;
+  for (int i = from; i < from + count; ++i)
+    out.push_back({double(i), std::sin(i * 0.7) + (i == from + count / 2 ? 50.0 : 0.0), 0});
+  return out;
+}
+
+ui::CurveSpec spec(const QString& id, bool band = false) {
+  return {id, id, [](ui::Scheme s) { return ui::componentStyle("hybrid", s); }, band, 0};
+}
+
+}  // namespace
+
+class TestCurvePlot : public QObject {
+  Q_OBJECT
+
+ private Q_SLOTS:
+  void initTestCase() { ui::applyTheme(*qApp, ui::Scheme::light); }
+
+  void many_points_in_one_turn_cause_one_replot() {
+    ui::CurvePlot plot("p", "x", "y");
+    plot.resize(700, 300);
+    plot.show();
+    QVERIFY(QTest::qWaitForWindowExposed(&plot));
+    plot.setCurve(spec("a"));
+    QTest::qWait(60);
+    const int before = plot.replotCount();
+    for (int i = 0; i < 10'000; ++i) plot.append("a", {{double(i), double(i % 7), 0}});
+    QTest::qWait(60);
+    QCOMPARE(plot.points("a").size(), std::size_t(10'000));
+    QCOMPARE(plot.replotCount(), before + 1);
+  }
+
+  void a_spike_survives_thinning() {
+    const auto points = noisy(0, 1'000'000);
+    const auto kept = ui::thin(points, 0, 1'000'000, 800);
+    QVERIFY(kept.size() <= 4u * 801u);
+    double top = 0;
+    for (const auto& p : kept) top = std::max(top, p.y);
+    QVERIFY(top > 49);
+    QCOMPARE(kept.front().x, 0.0);
+    QCOMPARE(kept.back().x, 999'999.0);
+  }
+
+  void a_gap_survives_thinning() {
+    auto points = noisy(0, 100'000);
+    points[50'001].y = std::nan("");
+    const auto kept = ui::thin(points, 0, 100'000, 500);
+    QVERIFY(std::any_of(kept.begin(), kept.end(), [](const auto& p) { return std::isnan(p.y); }));
+  }
+
+  void zoom_is_not_undone_by_new_points() {
+    ui::CurvePlot plot("p", "x", "y");
+    plot.resize(700, 300);
+    plot.setCurve(spec("a"));
+    plot.setPoints("a", noisy(0, 1000));
+    plot.fit();
+    QVERIFY(plot.rangeX().second >= 999);
+    plot.setRangeX(100, 200, true);
+    plot.append("a", noisy(1000, 1000));
+    QTest::qWait(30);
+    QCOMPARE(plot.rangeX().first, 100.0);
+    QCOMPARE(plot.rangeX().second, 200.0);
+    plot.fit();
+    QVERIFY(plot.following());
+    QVERIFY(plot.rangeX().second >= 1999);
+  }
+
+  void the_wheel_zooms_and_stops_following() {
+    ui::CurvePlot plot("p", "x", "y");
+    plot.resize(700, 300);
+    plot.show();
+    QVERIFY(QTest::qWaitForWindowExposed(&plot));
+    plot.setCurve(spec("a"));
+    plot.setPoints("a", noisy(0, 1000));
+    QTest::qWait(30);
+    QWidget* inner = plot.childAt(plot.plotArea().center());
+    QWheelEvent wheel(QPointF(plot.plotArea().center()),
+                      QPointF(plot.mapToGlobal(plot.plotArea().center())), {}, QPoint(0, 240),
+                      Qt::NoButton, Qt::NoModifier, Qt::NoScrollPhase, false);
+    QApplication::sendEvent(inner, &wheel);
+    QVERIFY(!plot.following());
+  }
+
+  void the_read_out_is_the_stored_value() {
+    ui::CurvePlot plot("p", "x", "y");
+    plot.setScaleY(1, 3);
+    plot.setCurve(spec("a"));
+    plot.setPoints("a", {{0, 1.0, 0}, {10, 2.3456, 0}, {20, 3.0, 0}});
+    QCOMPARE(plot.readOut(12), "a 2.346");
+  }
+
+  void every_point_is_exported() {
+    QTemporaryDir folder;
+    ui::CurvePlot plot("p", "x", "y");
+    plot.resize(700, 300);
+    plot.setCurve(spec("a", true));
+    plot.setPoints("a", noisy(0, 5000));
+    plot.fit();
+    for (const char* kind : {"png", "svg", "pdf", "csv"}) {
+      const QString file = folder.filePath(QString("figure.") + kind);
+      QVERIFY2(plot.exportTo(file), kind);
+      QVERIFY2(QFile(file).size() > 500, kind);
+    }
+    QCOMPARE(plot.csv().count('\n'), 5001);
+    QVERIFY(!plot.exportTo("/no/such/folder/figure.csv"));
+  }
+
+  void thirty_two_long_series_replot_fast() {
+    ui::CurvePlot plot("p", "x", "y");
+    plot.resize(1200, 700);
+    plot.show();
+    QVERIFY(QTest::qWaitForWindowExposed(&plot));
+    for (int k = 0; k < 32; ++k) {
+      plot.setCurve(spec(QString::number(k)));
+      plot.setPoints(QString::number(k), noisy(0, 20'000));
+    }
+    QTest::qWait(50);
+    QElapsedTimer clock;
+    clock.start();
+    plot.fit();
+    const auto spent = clock.elapsed();
+    QVERIFY2(spent < 200, qPrintable(QString("%1 ms").arg(spent)));
+  }
+};
+
+QTEST_MAIN(TestCurvePlot)
+#include "tst_curve_plot.moc"
