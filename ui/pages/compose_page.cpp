@@ -70,6 +70,7 @@ ComposePage::ComposePage(EngineBridge* bridge, QWidget* parent)
   useFont(estimate_, TextRole::secondary);
   estimate_->setProperty("role", "secondary");
   problem_ = new QPushButton;
+  problem_->setAccessibleName("Problems of the recipe: go to the first field");
   problem_->setProperty("role", "warning");
   useFont(problem_, TextRole::secondary);
   problem_->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Fixed);
