@@ -33,6 +33,8 @@ void write_json(const Common& common, const Json& value);
 Json number(double value);  ///< the value, or "nan", "inf", "-inf"
 std::string percent(double value, double stderr_);  ///< "71.2 ± 1.3": points and 95 % half-width
 
+std::string shown_score(const engine::StoredEvaluation& e);  ///< percent, or the perplexity
+
 /// Finds a run by id, name or unique beginning of a name. Throws engine::InputError.
 engine::RunInfo find_run(const engine::RunReader& reader, const std::string& text);
 /// Applies --set key=value. Throws WrongUse with path and nearest key.

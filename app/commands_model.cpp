@@ -79,6 +79,10 @@ void evaluate(const Common& common, const EvaluateOptions& o) {
     s.recipe.data.validation_share = 0.5;
   }
   for (const auto& c : e.components) engine::component_from(c);
+  const bool text = std::count(e.tasks.begin(), e.tasks.end(), "perplexity") > 0;
+  for (const auto& p : engine::check(s.recipe))
+    if (!p.warning && (p.path.starts_with("evaluation.") || (text && p.path == "data.path")))
+      throw WrongUse(p.path + ": " + p.message);
   const engine::Evaluated result =
       engine::evaluate_subject(s, o.samples.empty() ? std::nullopt : std::optional<fs::path>(o.samples));
   write_json(common, {{"window", result.window}, {"seconds", result.seconds}, {"scores", scores_json(result)}});
@@ -160,7 +164,7 @@ void add_model_commands(CLI::App& cli, const Common& common, int& code) {
   evaluate_command->add_option("--tasks", e.tasks, "Task names separated by commas; builtin:all, piqa, …, perplexity")->required();
   evaluate_command->add_option("--components", e.components, "Component names separated by commas")->capture_default_str();
   evaluate_command->add_option("--data", e.data, "Folder that holds <dataset>/[<config>.]<split>.jsonl");
-  evaluate_command->add_option("--text", e.text, "For perplexity: a file or folder of text; half of its documents are scored");
+  evaluate_command->add_option("--text", e.text, "For perplexity: a file or folder of text; at most 64 of its documents are scored, half of them drawn by hash");
   evaluate_command->add_option("--split", e.split, "Default: the split the LM Evaluation Harness uses");
   evaluate_command->add_option("--shots", e.shots, "Solved examples before each question")->capture_default_str();
   evaluate_command->add_option("--limit", e.limit, "First examples of each task; 0: all")->capture_default_str();

@@ -150,7 +150,7 @@ void show_run(const Common& common, const std::string& text) {
               run.device.c_str(), run.dtype.c_str(), run.seconds, run.version.c_str(), static_cast<long long>(last.step));
   for (const auto& row : last.rows)
     std::printf("  %-16s %-20s %-10s %s  (n %lld)\n", row.component.c_str(), row.task.c_str(), row.metric.c_str(),
-                row.metric == "perplexity" ? engine::to_text(engine::Value(row.value)).c_str() : percent(row.value, row.stderr_).c_str(),
+                shown_score(row).c_str(),
                 static_cast<long long>(row.n));
 }
 
@@ -171,10 +171,11 @@ void compare_runs(const Common& common, const std::vector<std::string>& names, c
                 {"scores", Json::object()}};
     text += "| " + run.name + " | " + std::to_string(run.seed) + " |";
     for (const auto& e : last.rows)
-      if (e.task == task) row["scores"][e.component] = {{"value", number(e.value)}, {"stderr", number(e.stderr_)}, {"n", e.n}};
+      if (e.task == task && &e == last.find(e.component, task))
+        row["scores"][e.component] = {{"metric", e.metric}, {"value", number(e.value)}, {"stderr", number(e.stderr_)}, {"n", e.n}};
     for (const char* c : k_table_columns) {
       const auto* e = last.find(c, task);
-      text += e ? " " + percent(e->value, e->stderr_) + " |" : " – |";
+      text += !e ? " – |" : " " + shown_score(*e) + " |";
     }
     char seconds[24];
     std::snprintf(seconds, sizeof seconds, " %.0f |\n", run.seconds);
@@ -195,6 +196,64 @@ void compare_runs(const Common& common, const std::vector<std::string>& names, c
   }
   write_json(common, {{"task", task}, {"runs", table}, {"differences", differing}});
   if (common.json != "-") std::cout << text << "\nWhat differs:\n" << difference_text;
+}
+
+/// Two-sided 95 % Student quantile for `degrees` of freedom.
+double student_95(std::size_t degrees) {
+  constexpr double k_table[] = {12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228,
+                                2.201,  2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086};
+  return degrees == 0 ? std::nan("") : degrees <= std::size(k_table) ? k_table[degrees - 1] : 1.96 + 2.5 / static_cast<double>(degrees);
+}
+
+/// Runs of one setting (equal recipe but for name and seed) as one row: mean and 95 % t interval over seeds.
+void compare_seeds(const Common& common, const std::vector<std::string>& names, const std::string& task) {
+  const engine::RunReader reader(default_paths(common.store).store);
+  struct Group {
+    std::string name;
+    std::vector<std::int64_t> seeds;
+    std::map<std::string, std::vector<double>> values;
+  };
+  std::vector<std::pair<std::string, Group>> groups;
+  for (const auto& name : names) {
+    const auto run = find_run(reader, name);
+    auto at = std::find_if(groups.begin(), groups.end(), [&](const auto& g) { return g.first == run.hash; });
+    if (at == groups.end()) {
+      const std::string suffix = "-" + std::to_string(run.seed);
+      groups.push_back({run.hash, {run.name.ends_with(suffix) ? run.name.substr(0, run.name.size() - suffix.size()) : run.name, {}, {}}});
+      at = groups.end() - 1;
+    }
+    const LastScores last = last_scores(reader, run.id);
+    at->second.seeds.push_back(run.seed);
+    at->second.values["seconds"].push_back(run.seconds);
+    for (const char* c : k_table_columns)
+      if (const auto* e = last.find(c, task)) at->second.values[c].push_back((e->metric == "perplexity" ? 1 : 100) * e->value);
+  }
+  std::string text = "| " + task + " | seeds |";
+  for (const char* c : k_table_columns) text += std::string(" ") + c + " |";
+  text += " seconds |\n|---|---|---|---|---|---|---|---|---|---|\n";
+  Json table = Json::array();
+  for (const auto& [hash, g] : groups) {
+    Json row = {{"name", g.name}, {"hash", hash}, {"seeds", g.seeds}, {"columns", Json::object()}};
+    text += "| " + g.name + " | " + std::to_string(g.seeds.size()) + " |";
+    auto cell = [&](const std::string& column, const char* form) {
+      const auto found = g.values.find(column);
+      if (found == g.values.end()) return std::string(" – |");
+      const auto& v = found->second;
+      double mean = 0, squares = 0;
+      for (double x : v) mean += x / static_cast<double>(v.size());
+      for (double x : v) squares += (x - mean) * (x - mean);
+      const double half = v.size() < 2 ? std::nan("") : student_95(v.size() - 1) * std::sqrt(squares / static_cast<double>(v.size() - 1) / static_cast<double>(v.size()));
+      row["columns"][column] = {{"mean", number(mean)}, {"half_95", number(half)}, {"n", v.size()}};
+      char shown[48];
+      std::snprintf(shown, sizeof shown, form, mean, half);
+      return std::string(shown);
+    };
+    for (const char* c : k_table_columns) text += cell(c, g.seeds.size() < 2 ? " %.1f |" : " %.1f ± %.1f |");
+    text += cell("seconds", " %.0f |") + "\n";
+    table.push_back(row);
+  }
+  write_json(common, {{"task", task}, {"settings", table}});
+  if (common.json != "-") std::cout << text;
 }
 
 struct RunOptions {
@@ -224,7 +283,7 @@ int run_recipe(const Common& common, const RunOptions& o) {
   const engine::RunId run = session.submit(parsed.recipe);
   const int code = follow(session, run);
   if (!common.json.empty()) write_json(common, run_json(engine::RunReader(paths.store), *engine::RunReader(paths.store).run(run)));
-  std::cout << run << '\n';
+  if (common.json != "-") std::cout << run << '\n';
   return code;
 }
 
@@ -252,6 +311,7 @@ void change_store(const Common& common, Change change) {
 void add_run_commands(CLI::App& cli, const Common& common, int& code) {
   static RunOptions o;
   static std::vector<std::string> names;
+  static bool over_seeds = false;
   static std::string task = "all", tags, notes, to;
   auto* run = cli.add_subcommand("run", "Run a recipe; the last line of standard output is the run's id");
   run->add_option("recipe", o.recipe, "A recipe file (YAML), or a preset: ssd, lolcats, lolcats-matched, hedgecats, inference-hybrid")->required();
@@ -273,7 +333,8 @@ void add_run_commands(CLI::App& cli, const Common& common, int& code) {
   auto* compare = cli.add_subcommand("compare", "Component ablations of several runs side by side, and what differs");
   compare->add_option("runs", names, "Ids or names")->required();
   compare->add_option("--task", task, "all, local, far or a task's name")->capture_default_str();
-  compare->callback([&] { compare_runs(common, names, task); });
+  compare->add_flag("--seeds", over_seeds, "One row a setting: mean and 95 % t interval over its seeds");
+  compare->callback([&] { over_seeds ? compare_seeds(common, names, task) : compare_runs(common, names, task); });
 
   auto* remove = cli.add_subcommand("delete", "Delete runs and their checkpoints");
   remove->add_option("runs", names, "Ids or names")->required();

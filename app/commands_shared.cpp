@@ -31,6 +31,13 @@ std::string percent(double value, double stderr_) {
   return text;
 }
 
+std::string shown_score(const engine::StoredEvaluation& e) {
+  if (e.metric != "perplexity") return percent(e.value, e.stderr_);
+  char text[32];
+  std::snprintf(text, sizeof text, "%.4g", e.value);
+  return text;
+}
+
 engine::RunInfo find_run(const engine::RunReader& reader, const std::string& text) {
   if (auto run = reader.find(text)) return *run;
   throw engine::InputError("no run \"" + text + "\" in this store; `equipoise runs` lists them");
@@ -47,8 +54,10 @@ void apply_settings(engine::Recipe& recipe, const std::vector<std::string>& sett
 
 const engine::StoredEvaluation* LastScores::find(const std::string& component, const std::string& task) const {
   const engine::StoredEvaluation* found = nullptr;
+  // As the paper reports them (METHODS: these two length-normalised).
+  const std::string wanted = task == "hellaswag" || task == "arc_challenge" ? "acc_norm" : "acc";
   for (const auto& row : rows)
-    if (row.component == component && row.task == task && (!found || row.metric == "acc")) found = &row;
+    if (row.component == component && row.task == task && (!found || row.metric == wanted)) found = &row;
   return found;
 }
 

@@ -119,7 +119,7 @@ std::string score_table(const LastScores& last) {
     html += "<tr><td>" + escaped(task) + "</td>";
     for (const auto& c : components) {
       const auto* e = last.find(c, task);
-      html += "<td class=\"n\">" + (!e ? std::string("–") : e->metric == "perplexity" ? digits(e->value) : percent(e->value, e->stderr_)) + "</td>";
+      html += "<td class=\"n\">" + (!e ? std::string("–") : shown_score(*e)) + "</td>";
     }
     html += "</tr>";
   }

@@ -1,5 +1,6 @@
 #include "engine/apply.h"
 
+#include <algorithm>
 #include <chrono>
 #include <fstream>
 
@@ -14,10 +15,8 @@
 namespace engine {
 namespace {
 
-Workspace open_subject(const Subject& subject) {
-  Workspace w = open_workspace(subject.recipe);
+void restore(Workspace& w, const Subject& subject) {
   if (subject.checkpoint) w.restore(subject.recipe, load_checkpoint(*subject.checkpoint).trained);
-  return w;
 }
 
 void write_samples(const std::filesystem::path& path, const std::vector<Sample>& samples) {
@@ -41,24 +40,33 @@ void write_samples(const std::filesystem::path& path, const std::vector<Sample>&
 Evaluated evaluate_subject(const Subject& subject, const std::optional<std::filesystem::path>& samples) {
   const auto start = std::chrono::steady_clock::now();
   const Recipe& r = subject.recipe;
-  const Workspace w = open_subject(subject);
+  Workspace w = open_workspace(r);
   std::vector<std::vector<std::int64_t>> held_out;
   for (const auto& task : r.evaluation.tasks)
     if (task == "perplexity" && held_out.empty())
       held_out = (r.data.path == "builtin:corpus" ? TextRows::builtin(r)
                                                   : TextRows::from_files(r, w.tokenizer, [] { return false; })).held_out();
   const auto tasks = load_eval_tasks(r.evaluation, w.tokenizer, w.model.config.max_positions, held_out);
-  const auto run = evaluate_components(w.model, &w.conversion, tasks, r.evaluation.components, evaluation_window(r), {},
-                                       samples.has_value(), [] { return false; });
-  if (samples) write_samples(*samples, run->samples);
+  auto score = [&](const std::vector<std::string>& components, const std::vector<ComponentResult>& known) {
+    return *evaluate_components(w.model, &w.conversion, tasks, components, evaluation_window(r), known, samples.has_value(),
+                                [] { return false; });
+  };
+  // The teacher is the model as it came, so it is scored before trained weights go on top.
+  const bool teacher = std::ranges::count(r.evaluation.components, "teacher") > 0;
+  const EvaluationRun before = teacher ? score({"teacher"}, {}) : EvaluationRun{};
+  restore(w, subject);
+  EvaluationRun run = score(r.evaluation.components, before.results);
+  run.samples.insert(run.samples.begin(), before.samples.begin(), before.samples.end());
+  if (samples) write_samples(*samples, run.samples);
   return {0, evaluation_window(r), std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(),
-          summarise(tasks, run->results)};
+          summarise(tasks, run.results)};
 }
 
 std::string generate(const Subject& subject, const std::string& prompt, const std::string& component,
                      std::int64_t max_tokens, const std::function<void(const std::string&)>& on_text) {
   torch::InferenceMode inference;
-  const Workspace w = open_subject(subject);
+  Workspace w = open_workspace(subject.recipe);
+  restore(w, subject);
   std::vector<std::int32_t> ids = w.tokenizer.encode(prompt, true);
   if (ids.empty()) throw InputError("--prompt: the tokenizer makes no token of it");
   const std::size_t given = ids.size();

@@ -13,4 +13,7 @@ struct InputError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// Thrown where a run was asked to stop and has kept what it could.
+struct Cancelled {};
+
 }  // namespace engine

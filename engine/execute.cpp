@@ -33,7 +33,7 @@ class Execution {
   std::string run() {
     score_teacher();
     StageState state = resume_state();
-    if (recipe_.stages.empty()) evaluate(nullptr, 0);
+    if (recipe_.stages.empty() && !evaluate(nullptr, 0)) throw Cancelled{};
     for (; state.stage < static_cast<std::int64_t>(recipe_.stages.size()); next_stage(state)) {
       if (!state.finished) train_stage(state);
     }
@@ -50,6 +50,9 @@ class Execution {
 
   TextRows load_rows() {
     emit_(Progress{.phase = "reading text"});
+    if (recipe_.data.sequence_length > work_.model.config.max_positions)
+      throw InputError("data.sequence_length: " + std::to_string(recipe_.data.sequence_length) + " is more than the " +
+                       std::to_string(work_.model.config.max_positions) + " positions of " + recipe_.model);
     if (recipe_.data.path == "builtin:corpus") return TextRows::builtin(recipe_);
     return TextRows::from_files(recipe_, work_.tokenizer, [this] { return stop_.stop_requested(); });
   }
@@ -136,7 +139,7 @@ class Execution {
                [&](const MicroBatch& b, double share) { return learn(s, b, share); },
                [&] { return evaluate(&s, state.global_step()); },
                [&](const char* kind) { save(kind, state, optimizer); },
-               [&] { work_.restore(recipe_, load_checkpoint(request_.folder / "best").trained); }, emit_, stop_},
+               [&] { work_.restore(recipe_, load_checkpoint(best_folder(state.best_step)).trained); }, emit_, stop_},
               state);
   }
 
@@ -216,14 +219,25 @@ class Execution {
     return metrics;
   }
 
+  /// Named by its step: a checkpoint that resume may start from never changes.
+  fs::path best_folder(std::int64_t step) const { return request_.folder / ("best-" + std::to_string(step)); }
+
   void save(const std::string& kind, const StageState& state, const AdamW& optimizer) {
     emit_(Progress{.phase = "checkpoint", .total_step = state.global_step()});
-    const fs::path folder = request_.folder / (kind == "best" ? "best" : "step-" + std::to_string(state.global_step()) +
-                                                                             (kind == "stage-end" ? "-end" : ""));
+    const fs::path folder = kind == "best" ? best_folder(state.best_step)
+                                           : request_.folder / ("step-" + std::to_string(state.global_step()) +
+                                                                (kind == "stage-end" ? "-end" : ""));
     CheckpointData data{state, recipe_hash(recipe_), work_.trained(recipe_), {}};
     if (!state.finished) data.optimizer = optimizer.state();
     const std::int64_t bytes = save_checkpoint(folder, data);
     emit_(CheckpointSaved{state.global_step(), state.stage, folder.string(), kind, bytes});
+    if (kind == "best") {
+      if (!kept_best_.empty() && kept_best_ != folder) {
+        std::error_code ignored;
+        fs::remove_all(kept_best_, ignored);
+      }
+      kept_best_ = folder;
+    }
     if (kind == "step") {
       // The two newest in-between checkpoints stay; ends of stages and the best one always do.
       kept_.push_back(folder);
@@ -259,6 +273,7 @@ class Execution {
   std::vector<ComponentResult> fixed_;
   std::map<std::string, Tensor> optimizer_state_;
   std::vector<fs::path> kept_;
+  fs::path kept_best_;
   Evaluated last_;
 };
 

@@ -87,6 +87,13 @@ void check_stage(const Recipe& r, std::size_t index, std::vector<Problem>& probl
     problems.push_back({prefix + "lora.targets", "name at least one of q, k, v, o, gate, up, down"});
   if (s.component == "linear" && !s.schedule.dropout.empty())
     problems.push_back({prefix + "schedule.dropout", "the linear component has no window branch to drop"});
+  for (std::size_t j = 0; j < index; ++j) {
+    const StageSpec& before = r.stages[j];
+    if (before.kind == "finetune" && before.trainable == "lora" && s.trainable == "lora" &&
+        (before.lora.rank != s.lora.rank || before.lora.alpha != s.lora.alpha || before.lora.targets != s.lora.targets))
+      problems.push_back({prefix + "lora.rank", "every LoRA stage trains the same adapters: give it rank, alpha and targets of stages[" +
+                                                    std::to_string(j) + "]"});
+  }
   const std::int64_t evaluations =
       r.evaluation.every > 0 ? steps_per_epoch(r, s) * s.epochs / r.evaluation.every : s.epochs;
   if (s.lr_schedule.kind == "plateau" && evaluations <= s.lr_schedule.patience + 1)
@@ -141,9 +148,11 @@ std::vector<Problem> check(const Recipe& recipe) {
   if (recipe.evaluation.components.empty())
     problems.push_back({"evaluation.components", "name at least one component, such as hybrid"});
   const bool all_builtin = std::all_of(recipe.evaluation.tasks.begin(), recipe.evaluation.tasks.end(),
-                                       [](const std::string& t) { return t.starts_with("builtin:"); });
+                                       [](const std::string& t) { return t.starts_with("builtin:") || t == "perplexity"; });
   if (!all_builtin && recipe.evaluation.data.empty())
     problems.push_back({"evaluation.data", "tasks other than builtin: need the folder of their files"});
+  if (recipe.data.path == "builtin:corpus" && recipe.data.sequence_length > 256)
+    problems.push_back({"data.sequence_length", "documents of the built-in corpus have 256 tokens; use at most 256"});
   if (recipe.model != "builtin:tiny" && recipe.data.path == "builtin:corpus")
     problems.push_back({"data.path", "the built-in corpus belongs to builtin:tiny; give a file or folder of text"});
   if (recipe.model != "builtin:tiny" && !std::all_of(recipe.evaluation.tasks.begin(), recipe.evaluation.tasks.end(),

@@ -364,6 +364,8 @@ ParsedRecipe parse_recipe(const std::string& yaml) {
     std::vector<Leaf> leaves;
     collect(root, "", 0, leaves, parsed.problems);
     apply(parsed, std::move(leaves));
+  } catch (const std::logic_error&) {
+    parsed.problems.push_back({"stages", "expected a list of stages"});
   } catch (const YAML::Exception& e) {
     parsed.problems.push_back({"", "line " + std::to_string(e.mark.line + 1) + ", column " +
                                        std::to_string(e.mark.column + 1) + ": " + e.msg});

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/error.h"
 #include "engine/event.h"
 #include "engine/recipe.h"
 #include "engine/run_store.h"
@@ -37,7 +38,6 @@ using Emit = std::function<void(EventBody)>;
 /// Runs the recipe to its end. Returns the closing sentence; throws Cancelled when the token asked for it, InputError
 /// or any other exception when it failed. Lives in execute.h; tests hand in a scripted one.
 using Execute = std::function<std::string(const RunRequest&, const Emit&, std::stop_token)>;
-struct Cancelled {};  ///< thrown by execute after it kept its last checkpoint
 
 /// All members are thread-safe; it never calls back. One drainer.
 class Session {

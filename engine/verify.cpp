@@ -159,6 +159,9 @@ void write_logits(const std::string& name, const std::vector<std::int64_t>& ids,
   recipe.dtype = "float32";
   if (window > 0) recipe.attention.window = window;
   const Workspace w = open_workspace(recipe);
+  if (std::ssize(ids) > w.model.config.max_positions)
+    throw InputError("--ids: " + std::to_string(ids.size()) + " ids, but " + name + " has " +
+                     std::to_string(w.model.config.max_positions) + " positions");
   for (auto id : ids)
     if (id < 0 || id >= w.model.config.vocabulary)
       throw InputError("--ids: " + std::to_string(id) + " is outside the vocabulary of " + std::to_string(w.model.config.vocabulary));

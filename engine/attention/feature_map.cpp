@@ -39,6 +39,8 @@ Tensor FeatureMap::operator()(const Tensor& x) const {
   return at::cat({activate(activation, y), activate(activation, -y)}, -1);
 }
 
+double least_denominator(const FeatureMap& map) { return map.activation == Activation::none ? 1e-6 : 1e-20; }
+
 std::int64_t map_columns(const FeatureMapSpec& spec, std::int64_t head_dim) {
   if (spec.size == "square") return head_dim;
   if (spec.size == "half") return head_dim / 2;

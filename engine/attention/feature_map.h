@@ -27,6 +27,9 @@ std::int64_t map_columns(const FeatureMapSpec& spec, std::int64_t head_dim);
 Tensor map_start(const FeatureMapSpec& spec, std::int64_t heads, std::int64_t head_dim, std::int64_t seed,
                  std::uint64_t salt);
 
+/// Sums of φ(q)φ(k) whose magnitude is below this are clamped to it, their sign kept.
+double least_denominator(const FeatureMap& map);
+
 /// Arguments of exp are clamped to this, so that the product of two features stays finite in float32.
 constexpr double k_exp_clamp = 40.0;
 

@@ -125,7 +125,7 @@ Branch linear_sums(const Inputs& in, const AttentionCall& call, std::int64_t lea
 
 /// Rows t < least_age have no key: 0 there. A vanishing denominator is clamped, its sign kept, and counted.
 Tensor normalised(const Branch& b, const Tensor& has, const AttentionCall& call) {
-  const double least = call.query_map->activation == Activation::none ? 1e-6 : 1e-20;
+  const double least = least_denominator(*call.query_map);
   const Tensor small = (b.total.abs() < least).logical_and(has);
   const Tensor clamped = at::where(small, at::where(b.total < 0, -least, least).to(b.total.dtype()), b.total);
   if (call.norms) {

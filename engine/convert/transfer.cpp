@@ -13,7 +13,7 @@ constexpr std::int64_t k_query_tile = 256;
 
 /// Cross-entropy of the rows of a tile of queries, summed over valid rows and heads.
 Tensor tile_cross_entropy(const Tensor& q, const Tensor& k, const Tensor& fq, const Tensor& fk, const Tensor& valid,
-                          std::int64_t first, std::int64_t teacher_window) {
+                          std::int64_t first, const AttentionCall& call) {
   const std::int64_t rows = q.size(2), keys = first + rows;  // later keys are masked for every row of the tile
   const auto integers = torch::TensorOptions().dtype(torch::kInt64).device(q.device());
   const Tensor age = (torch::arange(rows, integers) + first).unsqueeze(1) - torch::arange(keys, integers).unsqueeze(0);
@@ -21,13 +21,15 @@ Tensor tile_cross_entropy(const Tensor& q, const Tensor& k, const Tensor& fq, co
   Tensor weights;
   {
     torch::NoGradGuard off;
-    const Tensor seen = teacher_window > 0 ? past.logical_and(age < teacher_window) : past;
+    const Tensor seen = call.teacher_window > 0 ? past.logical_and(age < call.teacher_window) : past;
     weights = (q.matmul(k.narrow(2, 0, keys).transpose(-1, -2)) / std::sqrt(static_cast<double>(q.size(3))))
                   .masked_fill(seen.logical_not(), -std::numeric_limits<double>::infinity())
                   .softmax(-1);
   }
   const Tensor linear = fq.matmul(fk.narrow(2, 0, keys).transpose(-1, -2)).masked_fill(past.logical_not(), 0.0);
-  const Tensor normal = linear / linear.sum(-1, true).clamp_min(1e-20);
+  const Tensor sum = linear.sum(-1, true);
+  const double least = least_denominator(*call.query_map);  // the sign is kept: φ may be negative
+  const Tensor normal = linear / at::where(sum.abs() < least, at::where(sum < 0, -least, least).to(sum.dtype()), sum);
   const Tensor row_loss = -(weights * normal.clamp_min(1e-12).log()).sum(-1);  // [B,H,rows]
   return (row_loss * valid.narrow(1, first, rows).unsqueeze(1)).sum();
 }
@@ -43,7 +45,7 @@ Tensor weights_loss(const Tensor& q, const Tensor& k, const Tensor& valid, const
   for (std::int64_t first = 0; first < q.size(2); first += k_query_tile) {
     const std::int64_t rows = std::min(k_query_tile, q.size(2) - first);
     const Tensor sum = tile_cross_entropy(q.narrow(2, first, rows), k, fq_leaf.narrow(2, first, rows), fk_leaf, valid,
-                                          first, call.teacher_window);
+                                          first, call);
     if (train) (sum * (share / count)).backward();
     total = total + sum.detach();
   }

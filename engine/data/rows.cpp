@@ -86,6 +86,7 @@ TextRows TextRows::from_files(const Recipe& recipe, const Tokenizer& tokenizer, 
     }
     return !stop();
   });
+  if (stop()) throw Cancelled{};
   if (t.rows_.empty())
     throw InputError(recipe.data.path + ": no training row; every document is held out or shorter than two tokens" +
                      (packed ? ", or the whole text is shorter than data.sequence_length" : ""));

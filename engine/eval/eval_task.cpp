@@ -87,6 +87,8 @@ EvalTask file_task(const std::string& name, const EvaluationSpec& spec, const To
     e.gold = example.gold;
     for (const auto& r : example.requests) {
       TokenRequest cut = token_request(tokenizer, r.context, r.continuation, static_cast<std::size_t>(max_length));
+      if (cut.tokens.size() < 2 || cut.first_scored >= cut.tokens.size())
+        throw InputError(loaded.file.string() + ": example " + std::to_string(example.doc_id) + " has a choice without tokens");
       const auto scored = static_cast<std::int64_t>(cut.tokens.size() - cut.first_scored);
       e.choices.push_back({std::move(cut.tokens), scored});
       if (loaded.definition.length_normalised) e.lengths.push_back(static_cast<double>(r.choice_characters));

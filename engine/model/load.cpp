@@ -83,10 +83,11 @@ void check_load(Model& model, const SafetensorsFolder& files, const std::string&
   if (!why.empty()) throw InputError(folder + ": the weights do not fit config.json" + why);
 }
 
-void fill(Model& model, const SafetensorsFolder& files, torch::Dtype dtype, const torch::Device& device) {
+void fill(Model& model, const SafetensorsFolder& files, const std::filesystem::path& folder, torch::Dtype dtype,
+          const torch::Device& device) {
   for (auto& [name, tensor] : model.weights()) {
     const SafetensorsEntry* entry = files.find(name);
-    *tensor = view_of(*entry, name).to(device, dtype, /*non_blocking=*/false, /*copy=*/true);
+    *tensor = view_of(*entry, folder).to(device, dtype, /*non_blocking=*/false, /*copy=*/true);
   }
   if (model.config.tied_embeddings) model.head.weight = model.embedding;
 }
@@ -110,7 +111,7 @@ Model load_model(const std::string& name, torch::Dtype dtype, const torch::Devic
   Model model = make_model(load_model_config(folder));
   const SafetensorsFolder files(folder);
   check_load(model, files, folder.string());
-  fill(model, files, dtype, device);
+  fill(model, files, folder, dtype, device);
   return model;
 }
 

@@ -123,7 +123,8 @@ void run_stage(const StageJob& job, StageState& state) {
   const std::int64_t per_epoch = steps_per_epoch(job.recipe, job.stage), steps = per_epoch * job.stage.epochs;
   const std::int64_t every = job.recipe.evaluation.every, keep = job.recipe.checkpoint_every;
   Meter meter(job, state, steps);
-  bool going = true;
+  const EarlyStopSpec& early = job.stage.early_stopping;
+  bool going = early.metric.empty() || state.stop_bad < early.patience;
   auto stopped = [&] {
     job.save("stopped");
     throw Cancelled{};
@@ -131,15 +132,16 @@ void run_stage(const StageJob& job, StageState& state) {
   while (true) {
     const bool due = state.step == steps || (state.step == 0 && state.stage == 0) ||
                      (every > 0 && state.step > 0 && state.step % every == 0);
-    if (due && state.evaluated != state.step) {
+    bool evaluated_now = false;
+    if (due && going && state.evaluated != state.step) {
       const auto metrics = job.evaluate();
       if (!metrics) stopped();
       state.evaluated = state.step;
       if (state.step > 0) going = note_evaluation(job, state, *metrics);
-      if (keep == 0 && state.step < steps && going) job.save("step");
-    } else if (keep > 0 && state.step > 0 && state.step % keep == 0 && state.step < steps) {
-      job.save("step");
+      evaluated_now = true;
     }
+    const bool keep_now = keep == 0 ? evaluated_now : state.step > 0 && state.step % keep == 0;
+    if (going && keep_now && state.step < steps) job.save("step");
     if (!going || state.step >= steps) break;
     if (job.stop.stop_requested()) stopped();
     const auto start = Clock::now();

@@ -192,7 +192,7 @@ void RunPage::refreshProgress(const RunData& shown) {
             : QString("%1 at step %2").arg(sentenceCase(stateText(state))).arg(info.steps));
     QString text = QString::fromStdString(info.message);
     if (info.seconds > 0)
-      text += (text.isEmpty() ? "" : " ") + ("Took " + durationText(info.seconds) + ".");
+      text += (text.isEmpty() ? "" : text.endsWith(QChar(0x2e)) ? " " : ". ") + ("Took " + durationText(info.seconds) + ".");
     rate_->setText(text);
   }
   rate_->setVisible(!rate_->text().isEmpty());
