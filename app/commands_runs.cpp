@@ -156,13 +156,20 @@ void show_run(const Common& common, const std::string& text) {
 
 constexpr const char* k_table_columns[] = {"teacher", "hybrid", "swa", "linear", "none", "delta_h_swa", "delta_la_na"};
 
+std::string table_header(const std::string& first, const std::string& second) {
+  std::string text = "| " + first + " | " + second + " |", rule = "|---|---|";
+  for (const char* c : k_table_columns) {
+    text += std::string(" ") + c + " |";
+    rule += "---|";
+  }
+  return text + " seconds |\n" + rule + "---|\n";
+}
+
 void compare_runs(const Common& common, const std::vector<std::string>& names, const std::string& task) {
   const engine::RunReader reader(default_paths(common.store).store);
   Json table = Json::array();
   std::vector<engine::Recipe> recipes;
-  std::string text = "| run | seed |";
-  for (const char* c : k_table_columns) text += std::string(" ") + c + " |";
-  text += " seconds |\n|---|---|---|---|---|---|---|---|---|---|\n";
+  std::string text = table_header("run", "seed");
   for (const auto& name : names) {
     const auto run = find_run(reader, name);
     recipes.push_back(engine::parse_recipe(run.recipe).recipe);
@@ -228,9 +235,7 @@ void compare_seeds(const Common& common, const std::vector<std::string>& names, 
     for (const char* c : k_table_columns)
       if (const auto* e = last.find(c, task)) at->second.values[c].push_back((e->metric == "perplexity" ? 1 : 100) * e->value);
   }
-  std::string text = "| " + task + " | seeds |";
-  for (const char* c : k_table_columns) text += std::string(" ") + c + " |";
-  text += " seconds |\n|---|---|---|---|---|---|---|---|---|---|\n";
+  std::string text = table_header(task, "seeds");
   Json table = Json::array();
   for (const auto& [hash, g] : groups) {
     Json row = {{"name", g.name}, {"hash", hash}, {"seeds", g.seeds}, {"columns", Json::object()}};

@@ -44,8 +44,9 @@ ChoiceScore score_choices(std::span<const double> loglikelihoods,
   };
   for (std::int64_t i = 1; i < static_cast<std::int64_t>(loglikelihoods.size()); ++i) {
     if (loglikelihoods[at(i)] > loglikelihoods[at(out.best)]) out.best = i;
-    if (per_character(i) > per_character(out.best_norm)) out.best_norm = i;
+    if (!characters.empty() && per_character(i) > per_character(out.best_norm)) out.best_norm = i;
   }
+  if (characters.empty()) out.best_norm = out.best;
   out.acc = out.best == gold ? 1 : 0;
   out.acc_norm = out.best_norm == gold ? 1 : 0;
   return out;

@@ -25,6 +25,7 @@ struct ChoiceScore {
 };
 /// `loglikelihoods`: sums of natural logs, one a choice; `characters`: code points of each choice
 /// without delimiter.
+/// Empty `characters`: the task has no length-normalised score, acc_norm is acc then.
 ChoiceScore score_choices(std::span<const double> loglikelihoods,
                           std::span<const std::int64_t> characters, std::int64_t gold);
 

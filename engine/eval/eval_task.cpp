@@ -91,7 +91,7 @@ EvalTask file_task(const std::string& name, const EvaluationSpec& spec, const To
         throw InputError(loaded.file.string() + ": example " + std::to_string(example.doc_id) + " has a choice without tokens");
       const auto scored = static_cast<std::int64_t>(cut.tokens.size() - cut.first_scored);
       e.choices.push_back({std::move(cut.tokens), scored});
-      if (loaded.definition.length_normalised) e.lengths.push_back(static_cast<double>(r.choice_characters));
+      if (loaded.definition.length_normalised) e.lengths.push_back(r.choice_characters);
     }
     task.examples.push_back(std::move(e));
   }

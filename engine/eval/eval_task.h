@@ -22,7 +22,7 @@ struct EvalExample {
   std::int64_t doc_id = 0;             ///< in file order
   std::int64_t cluster = 0;            ///< examples of one cluster (a document) are resampled together
   std::vector<ScoreRequest> choices;   ///< one for rolling text
-  std::vector<double> lengths;         ///< characters of each choice, for acc_norm; empty: acc only
+  std::vector<std::int64_t> lengths;   ///< characters of each choice, for acc_norm; empty: acc only
   std::int64_t gold = 0;               ///< index of the right choice
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/data/scoring.h"
 #include "engine/torch_api.h"
 
 namespace engine {
@@ -36,11 +37,11 @@ ComponentResult collect(const std::string& component, const std::vector<EvalTask
         r.nll.push_back(-likelihoods[0]);
         r.tokens.push_back(static_cast<double>(e.choices[0].scored));
       } else {
-        const Picked p = pick(likelihoods, e.lengths, e.gold);
-        s.acc = task.kind == EvalTask::Kind::last_word ? s.choices[0].greedy : p.acc;
-        s.acc_norm = p.acc_norm;
+        const ChoiceScore p = score_choices(likelihoods, e.lengths, e.gold);
+        s.acc = task.kind == EvalTask::Kind::last_word ? s.choices[0].greedy : p.acc > 0;
+        s.acc_norm = p.acc_norm > 0;
         r.acc.push_back(s.acc);
-        if (!e.lengths.empty() && task.kind == EvalTask::Kind::choice) r.acc_norm.push_back(p.acc_norm);
+        if (!e.lengths.empty() && task.kind == EvalTask::Kind::choice) r.acc_norm.push_back(s.acc_norm);
       }
       if (samples) samples->push_back(std::move(s));
     }

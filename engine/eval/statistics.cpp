@@ -143,19 +143,6 @@ void task_scores(const EvalTask& task, const ComponentResult::TaskResult& r, con
 
 }  // namespace
 
-Picked pick(const std::vector<double>& log_likelihoods, const std::vector<double>& lengths, std::int64_t gold) {
-  auto best = [&](auto score) {
-    std::size_t top = 0;
-    for (std::size_t i = 1; i < log_likelihoods.size(); ++i)
-      if (score(i) > score(top)) top = i;
-    return static_cast<std::int64_t>(top) == gold;
-  };
-  Picked p;
-  p.acc = best([&](std::size_t i) { return log_likelihoods[i]; });
-  p.acc_norm = lengths.empty() ? p.acc : best([&](std::size_t i) { return log_likelihoods[i] / lengths[i]; });
-  return p;
-}
-
 std::vector<Score> summarise(const std::vector<EvalTask>& tasks, const std::vector<ComponentResult>& results) {
   std::vector<Score> out;
   const Bootstrap bootstrap(tasks, results);

@@ -22,10 +22,6 @@ struct ComponentResult {
   std::vector<TaskResult> tasks;  ///< in the order of the task list
 };
 
-/// Arg-max of the summed log-likelihoods, and of those divided by the choice's length in characters.
-struct Picked { bool acc = false, acc_norm = false; };
-Picked pick(const std::vector<double>& log_likelihoods, const std::vector<double>& lengths, std::int64_t gold);
-
 /// Every score of an evaluation: each task's metrics (standard error: sample standard deviation / √n), the unweighted
 /// averages over tasks "all", "local" and "far", and the differences delta_h_swa and delta_la_na for each task and
 /// average (METHODS.md, "Metrics"; paper Eq. 5). Averages and differences get a paired bootstrap standard error over

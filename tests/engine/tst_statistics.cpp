@@ -1,6 +1,7 @@
 #include <QtTest>
 #include <cmath>
 
+#include "engine/data/scoring.h"
 #include "engine/eval/statistics.h"
 
 using namespace engine;
@@ -39,10 +40,11 @@ class TstStatistics : public QObject {
 };
 
 void TstStatistics::the_likeliest_choice_counts_and_length_normalises() {
-  const Picked p = pick({-10, -12}, {5, 12}, 1);
-  QVERIFY(!p.acc);
-  QVERIFY(p.acc_norm);
-  QVERIFY(pick({-3, -3}, {}, 0).acc);  // the first of equals
+  const std::vector<double> sums{-10, -12}, equal{-3, -3};
+  const std::vector<std::int64_t> characters{5, 12};
+  QVERIFY(score_choices(sums, characters, 1).acc == 0);
+  QVERIFY(score_choices(sums, characters, 1).acc_norm == 1);
+  QVERIFY(score_choices(equal, {}, 0).acc == 1);  // the first of equals
 }
 
 void TstStatistics::stderr_is_the_harnesss() {
