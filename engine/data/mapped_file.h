@@ -36,4 +36,8 @@ class MappedFile {
   std::filesystem::path path_;
 };
 
+/// Gives back the memory of the whole pages inside a part of a mapped file that will not be read again soon; reading it
+/// later brings them back from the file.
+void release_pages(std::span<const std::byte> mapped);
+
 }  // namespace engine
