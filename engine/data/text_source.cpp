@@ -1,11 +1,12 @@
 #include "engine/data/text_source.h"
 
 #include <algorithm>
-#include <optional>
+#include <span>
 
 #include "engine/data/json.h"
-#include "engine/data/line_reader.h"
 #include "engine/data/mapped_file.h"
+#include "engine/data/parquet_file.h"
+#include "engine/data/records.h"
 #include "engine/data/utf8.h"
 #include "engine/error.h"
 
@@ -16,36 +17,20 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view k_end_of_text = "<|endoftext|>";
 constexpr std::size_t k_min_document_bytes = 2000;
+constexpr std::size_t k_window_bytes = std::size_t{64} << 20;
 
-enum class Format { text, json_lines };
-
-std::optional<Format> format_of(const fs::path& path) {
-  const std::string name = path.filename().string();
-  if (name.ends_with(".txt")) return Format::text;
-  for (const char* end : {".jsonl", ".jsonl.gz", ".jsonl.zst", ".json.gz", ".json.zst"}) {
-    if (name.ends_with(end)) return Format::json_lines;
-  }
-  return std::nullopt;
-}
-
-[[noreturn]] void refuse_parquet(const fs::path& path) {
-  throw InputError(
-      path.string() +
-      ": Parquet files cannot be read here; expected .txt, .jsonl, .jsonl.gz or .jsonl.zst");
+bool is_source(const fs::path& file) {
+  return file.extension() == ".txt" || record_format(file) != RecordFormat::none;
 }
 
 using Visit = std::function<bool(std::string_view)>;
 
 bool visit_json_lines(const fs::path& path, const std::string& field, const Visit& visit) {
-  LineReader reader(path);
-  std::string_view line;
-  while (reader.next(line)) {
-    if (reader.line_number() == 1 && line.starts_with("\xEF\xBB\xBF")) line.remove_prefix(3);
-    if (line.find_first_not_of(" \t") == line.npos) continue;
-    const JsonDocument document = parse_json_document(line, reader.place());
+  bool going = true;
+  for_each_record(path, [&](JsonDocument&& document) {
     const JsonView record = document.view();
-    if (!record.is_object()) record.fail("expected one JSON object a line");
     const auto text = record.raw().find(field);
+    if (text != record.raw().end() && text->is_null()) return true;
     if (text == record.raw().end() || !text->is_string()) {
       std::string names;
       for (const auto& [key, value] : record.raw().items()) {
@@ -57,9 +42,14 @@ bool visit_json_lines(const fs::path& path, const std::string& field, const Visi
           (names.empty() ? "; the record has no string field" : "; string fields here: " + names));
     }
     const auto& value = text->get_ref<const std::string&>();
-    if (!value.empty() && !visit(value)) return false;
-  }
-  return true;
+    return going = value.empty() || visit(value);
+  });
+  return going;
+}
+
+bool visit_parquet(const fs::path& path, const std::string& field, const Visit& visit) {
+  return for_each_parquet_text(
+      path, field, [&](std::string_view text, std::int64_t) { return text.empty() || visit(text); });
 }
 
 std::string_view without_space(std::string_view text) {
@@ -68,48 +58,80 @@ std::string_view without_space(std::string_view text) {
   return text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
 }
 
-/// Gives one trimmed document; nothing for blank ones.
-bool give(std::string_view text, const Visit& visit) {
-  text = without_space(text);
-  return text.empty() || visit(text);
-}
-
-bool visit_marked(std::string_view text, const Visit& visit) {
-  for (std::size_t at = 0; at < text.size();) {
-    const auto end = std::min(text.find(k_end_of_text, at), text.size());
-    if (!give(text.substr(at, end - at), visit)) return false;
-    at = end + k_end_of_text.size();
+/// One text file, front to back. What is behind the reader is given back to the system, so that a
+/// file larger than memory does not fill it.
+class TextFile {
+ public:
+  TextFile(const fs::path& path, const Visit& visit) : file_(path), text_(file_.text()), visit_(visit) {
+    file_.advise_sequential();
   }
-  return true;
-}
 
-bool visit_paragraphs(std::string_view text, const Visit& visit) {
-  std::size_t document = 0;  // begin of the open document
-  for (std::size_t at = 0; at < text.size();) {
-    const auto end = std::min(text.find('\n', at), text.size());
-    const bool blank = without_space(text.substr(at, end - at)).empty();
-    if (blank && at - document >= k_min_document_bytes) {
-      if (!give(text.substr(document, at - document), visit)) return false;
-      document = at;
+  bool run() {
+    if (text_.starts_with("\xEF\xBB\xBF")) text_.remove_prefix(3);
+    return text_.substr(0, k_window_bytes).find(k_end_of_text) != text_.npos ? marked() : paragraphs();
+  }
+
+ private:
+  /// Gives the document in [begin, end), trimmed; nothing for blank ones. Cuts are at ASCII
+  /// characters, so checking document by document finds every ill-formed byte.
+  bool give(std::size_t begin, std::size_t end) {
+    const std::string_view text = text_.substr(begin, end - begin);
+    if (const auto bad = first_invalid_utf8(text)) {
+      const std::string_view all = file_.text();
+      const auto byte = static_cast<std::size_t>(text.data() - all.data()) + *bad;
+      const auto line =
+          std::count(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(byte), '\n') + 1;
+      throw InputError(file_.path().string() + ":" + std::to_string(line) +
+                       ": invalid UTF-8 at byte " + std::to_string(byte));
     }
-    at = end + 1;
+    const std::string_view document = without_space(text);
+    const bool more = document.empty() || visit_(document);
+    if (end - released_ >= k_window_bytes) {
+      release_pages(std::as_bytes(std::span(text_.substr(released_, end - released_))));
+      released_ = end;
+    }
+    return more;
   }
-  return give(text.substr(document), visit);
-}
 
-bool visit_text(const fs::path& path, const Visit& visit) {
-  const MappedFile file(path);
-  file.advise_sequential();
-  std::string_view text = file.text();
-  if (const auto bad = first_invalid_utf8(text)) {
-    const auto line =
-        std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(*bad), '\n') + 1;
-    throw InputError(path.string() + ":" + std::to_string(line) + ": invalid UTF-8 at byte " +
-                     std::to_string(*bad));
+  bool marked() {
+    for (std::size_t at = 0; at < text_.size();) {
+      const auto end = std::min(text_.find(k_end_of_text, at), text_.size());
+      if (!give(at, end)) return false;
+      at = end + k_end_of_text.size();
+    }
+    return true;
   }
-  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
-  return text.find(k_end_of_text) != text.npos ? visit_marked(text, visit)
-                                               : visit_paragraphs(text, visit);
+
+  bool paragraphs() {
+    std::size_t document = 0;  // begin of the open document
+    for (std::size_t at = 0; at < text_.size();) {
+      const auto end = std::min(text_.find('\n', at), text_.size());
+      const bool blank = without_space(text_.substr(at, end - at)).empty();
+      if (blank && at - document >= k_min_document_bytes) {
+        if (!give(document, at)) return false;
+        document = at;
+      }
+      at = end + 1;
+    }
+    return give(document, text_.size());
+  }
+
+  MappedFile file_;
+  std::string_view text_;
+  const Visit& visit_;
+  std::size_t released_ = 0;
+};
+
+bool visit_file(const fs::path& file, const std::string& field, const Visit& visit) {
+  switch (record_format(file)) {
+    case RecordFormat::parquet:
+      return visit_parquet(file, field, visit);
+    case RecordFormat::json_lines:
+      return visit_json_lines(file, field, visit);
+    case RecordFormat::none:
+      break;
+  }
+  return TextFile(file, visit).run();
 }
 
 }  // namespace
@@ -119,9 +141,9 @@ std::vector<fs::path> text_files(const fs::path& path) {
   const auto status = fs::status(path, error);
   if (!fs::exists(status)) throw InputError(path.string() + ": no such file or folder");
   if (!fs::is_directory(status)) {
-    if (path.extension() == ".parquet") refuse_parquet(path);
-    if (!format_of(path))
-      throw InputError(path.string() + ": expected .txt, .jsonl, .jsonl.gz or .jsonl.zst");
+    if (!is_source(path))
+      throw InputError(path.string() +
+                       ": expected .txt, .jsonl, .jsonl.gz, .jsonl.zst or .parquet");
     return {path};
   }
   std::vector<fs::path> out;
@@ -134,15 +156,14 @@ std::vector<fs::path> text_files(const fs::path& path) {
         continue;
       }
       if (!it->is_regular_file(error)) continue;
-      if (it->path().extension() == ".parquet") refuse_parquet(it->path());
-      if (format_of(it->path())) out.push_back(it->path());
+      if (is_source(it->path())) out.push_back(it->path());
     }
   } catch (const fs::filesystem_error& problem) {
     throw InputError(path.string() + ": cannot list the folder: " + problem.code().message());
   }
   if (out.empty())
     throw InputError(path.string() +
-                     ": no .txt, .jsonl, .jsonl.gz or .jsonl.zst file in the folder");
+                     ": no .txt, .jsonl, .jsonl.gz, .jsonl.zst or .parquet file in the folder");
   std::sort(out.begin(), out.end());
   return out;
 }
@@ -155,10 +176,7 @@ void for_each_document(const fs::path& path, const std::string& text_field,
     return visit(text);
   };
   for (const auto& file : text_files(path)) {
-    const bool more = format_of(file) == Format::text
-                          ? visit_text(file, counting)
-                          : visit_json_lines(file, text_field, counting);
-    if (!more) return;
+    if (!visit_file(file, text_field, counting)) return;
   }
   if (!any) throw InputError(path.string() + ": holds no document");
 }

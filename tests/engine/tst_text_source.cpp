@@ -8,6 +8,7 @@
 
 #include "engine/data/text_source.h"
 #include "engine/error.h"
+#include "tests/support/parquet_writer.h"
 
 #ifndef EQUIPOISE_SHARED_DIR
 #define EQUIPOISE_SHARED_DIR ""
@@ -50,10 +51,13 @@ class TextSourceTest : public QObject {
   void json_lines_give_the_chosen_field();
   void compressed_lines_equal_plain_ones();
   void damaged_compression_is_an_error();
+  void parquet_equals_the_same_text();
   void folders_are_read_in_order_of_their_paths();
   void bad_inputs_name_file_and_line();
   void visiting_stops_on_request();
+  void the_first_documents_do_not_need_the_rest();
   void shared_texts_are_read();
+  void shared_parquet_is_read();
 };
 
 void TextSourceTest::text_is_cut_at_its_marks() {
@@ -106,14 +110,35 @@ void TextSourceTest::damaged_compression_is_an_error() {
   QVERIFY(message(write("no.jsonl.zst", "no zstd at all")).contains("zstd"));
 }
 
+void TextSourceTest::parquet_equals_the_same_text() {
+  std::string lines, column = "[";
+  for (int i = 0; i < 3000; ++i) {
+    const std::string text = i % 100 == 99 ? "" : "Story \u00fc " + std::to_string(i * 7919);
+    lines += "{\"text\":\"" + text + "\"}\n";
+    column += (i ? ",\"" : "\"") + text + "\"";
+  }
+  const auto expected = documents(write("same.jsonl", lines));
+  QCOMPARE(expected.size(), std::size_t{2970});
+  const auto file = write("same.parquet", "");
+  for (const char* type : {"string", "large_string", "binary", "words"}) {
+    for (const char* codec : {"zstd", "snappy", "gzip"}) {
+      write_parquet(file, {{"id", "string", column + "]"}, {"text", type, column + "]"}}, codec, 512);
+      QVERIFY2(documents(file) == expected, type);
+    }
+  }
+  write_parquet(file, {{"text", "string", "[null, \"one\", null]"}});
+  QCOMPARE(documents(file), (std::vector<std::string>{"one"}));
+}
+
 void TextSourceTest::folders_are_read_in_order_of_their_paths() {
   write("tree/b.txt", "third");
   write("tree/a/2.jsonl", "{\"text\":\"second\"}");
   write("tree/a/1.txt", "first");
   write("tree/README.md", "no text");
+  write_parquet(write("tree/c.parquet", ""), {{"text", "string", "[\"fourth\", \"fifth\"]"}}, "snappy");
   write("tree/.hidden.txt", "hidden");
   const auto tree = fs::path(folder_.path().toStdString()) / "tree";
-  QCOMPARE(documents(tree), (std::vector<std::string>{"first", "second", "third"}));
+  QCOMPARE(documents(tree), (std::vector<std::string>{"first", "second", "third", "fourth", "fifth"}));
 }
 
 void TextSourceTest::bad_inputs_name_file_and_line() {
@@ -129,6 +154,14 @@ void TextSourceTest::bad_inputs_name_file_and_line() {
   QVERIFY(message(write("blank.txt", "\n \n")).contains("holds no document"));
   QVERIFY(message(write("empty.jsonl", "")).contains("holds no document"));
   QVERIFY(message(write("x.parquet", "PAR1")).contains("Parquet"));
+  const auto columns = write("columns.parquet", "");
+  write_parquet(columns, {{"n", "int64", "[1]"}, {"body", "string", "[\"a\"]"}, {"list", "strings", "[[\"a\"]]"}, {"title", "words", "[\"a\"]"}});
+  const auto missing = message(columns);
+  QVERIFY2(missing.contains("columns.parquet: ") && missing.contains("\"text\"") && missing.contains("\"body\", \"title\""),
+           qPrintable(missing));
+  QVERIFY(message(columns, "n").contains("string columns here"));
+  write_parquet(columns, {{"text", "string", "[null, \"\"]"}});
+  QVERIFY(message(columns).contains("holds no document"));
   QVERIFY(message(write("x.csv", "a")).contains("expected .txt"));
   fs::create_directories(fs::path(folder_.path().toStdString()) / "none");
   QVERIFY(message(fs::path(folder_.path().toStdString()) / "none").contains("in the folder"));
@@ -141,11 +174,50 @@ void TextSourceTest::visiting_stops_on_request() {
   QCOMPARE(count, 2);
 }
 
+void TextSourceTest::the_first_documents_do_not_need_the_rest() {
+  const auto first = [](const fs::path& path) {
+    std::string out;
+    engine::for_each_document(path, "text", [&](std::string_view text) {
+      out = text;
+      return false;
+    });
+    return out;
+  };
+  // Behind the first document stands what no reader accepts.
+  QCOMPARE(first(write("early.txt", "good<|endoftext|>\xff")), std::string("good"));
+  QCOMPARE(first(write("early.jsonl", "{\"text\":\"good\"}\nbroken")), std::string("good"));
+  write("early/a.txt", "good");
+  write("early/b.parquet", "broken");
+  QCOMPARE(first(fs::path(folder_.path().toStdString()) / "early"), std::string("good"));
+}
+
 void TextSourceTest::shared_texts_are_read() {
   const auto text = fs::path(EQUIPOISE_SHARED_DIR) / "data" / "text";
   if (!fs::exists(text)) QSKIP("the shared test data are not on this machine");
   QCOMPARE(documents(text / "dolma").size(), std::size_t{20});
   QVERIFY(documents(text / "tinystories").size() > 100);
+}
+
+void TextSourceTest::shared_parquet_is_read() {
+  const auto shards = fs::path(EQUIPOISE_SHARED_DIR) / "data/text/fineweb-layout";
+  if (!fs::exists(shards)) QSKIP("the shared test data are not on this machine");
+  // Counts and texts as pyarrow 26.0.1 reads them.
+  const auto zstd = documents(shards / "000_00000.parquet"), snappy = documents(shards / "000_00001.parquet");
+  const auto bytes = [](const std::vector<std::string>& texts) {
+    std::size_t sum = 0;
+    for (const auto& text : texts) sum += text.size();
+    return sum;
+  };
+  QCOMPARE(zstd.size(), std::size_t{617});
+  QCOMPARE(snappy.size(), std::size_t{617});
+  QCOMPARE(bytes(zstd), std::size_t{1240206});
+  QCOMPARE(bytes(snappy), std::size_t{496040});
+  QVERIFY(zstd.front().starts_with("One day, a little girl named Lily found a needle"));
+  QVERIFY(snappy.back().ends_with("He knew he would always remember his special performance."));
+  auto all = zstd;
+  all.insert(all.end(), snappy.begin(), snappy.end());
+  QVERIFY(documents(shards) == all);
+  QVERIFY(message(shards, "body").contains("\"text\", \"id\", \"dump\", \"url\", \"language\""));
 }
 
 QTEST_APPLESS_MAIN(TextSourceTest)
