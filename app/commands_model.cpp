@@ -80,6 +80,7 @@ void evaluate(const Common& common, const EvaluateOptions& o) {
   }
   for (const auto& c : e.components) engine::component_from(c);
   const bool text = std::count(e.tasks.begin(), e.tasks.end(), "perplexity") > 0;
+  if (text) s.cache = default_paths(common.store).cache;
   for (const auto& p : engine::check(s.recipe))
     if (!p.warning && (p.path.starts_with("evaluation.") || (text && p.path == "data.path")))
       throw WrongUse(p.path + ": " + p.message);

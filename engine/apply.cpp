@@ -8,6 +8,7 @@
 #include "engine/data/rows.h"
 #include "engine/error.h"
 #include "engine/eval/evaluate.h"
+#include "engine/log.h"
 #include "engine/torch_api.h"
 #include "engine/train/checkpoint.h"
 #include "engine/workspace.h"
@@ -42,10 +43,12 @@ Evaluated evaluate_subject(const Subject& subject, const std::optional<std::file
   const Recipe& r = subject.recipe;
   Workspace w = open_workspace(r);
   std::vector<std::vector<std::int64_t>> held_out;
+  const auto note = [](const std::string& line) { log(LogLine::Level::info, line); };
+  const TokenCacheOptions options{subject.cache, static_cast<int>(r.threads), [] { return false; }, note};
   for (const auto& task : r.evaluation.tasks)
     if (task == "perplexity" && held_out.empty())
       held_out = (r.data.path == "builtin:corpus" ? TextRows::builtin(r)
-                                                  : TextRows::from_files(r, w.tokenizer, [] { return false; })).held_out();
+                                                  : TextRows::from_files(r, w.tokenizer, options)).held_out();
   const auto tasks = load_eval_tasks(r.evaluation, w.tokenizer, w.model.config.max_positions, held_out);
   auto score = [&](const std::vector<std::string>& components, const std::vector<ComponentResult>& known) {
     return *evaluate_components(w.model, &w.conversion, tasks, components, evaluation_window(r), known, samples.has_value(),

@@ -15,6 +15,7 @@ namespace engine {
 struct Subject {
   Recipe recipe;
   std::optional<std::filesystem::path> checkpoint;
+  std::filesystem::path cache{};  ///< Paths::cache; needed where perplexity is measured on files
 };
 
 /// Scores recipe.evaluation. `samples` gets one JSON object a line: task, doc_id, component, target, loglikelihoods,

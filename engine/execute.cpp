@@ -54,7 +54,9 @@ class Execution {
       throw InputError("data.sequence_length: " + std::to_string(recipe_.data.sequence_length) + " is more than the " +
                        std::to_string(work_.model.config.max_positions) + " positions of " + recipe_.model);
     if (recipe_.data.path == "builtin:corpus") return TextRows::builtin(recipe_);
-    return TextRows::from_files(recipe_, work_.tokenizer, [this] { return stop_.stop_requested(); });
+    return TextRows::from_files(recipe_, work_.tokenizer,
+                                {request_.cache, static_cast<int>(recipe_.threads), [this] { return stop_.stop_requested(); },
+                                 [this](const std::string& line) { emit_(LogLine{LogLine::Level::info, line}); }});
   }
 
   std::vector<EvalTask> load_tasks() {
@@ -79,6 +81,9 @@ class Execution {
     CheckpointData data = load_checkpoint(*request_.resume_from);
     if (data.recipe_hash != recipe_hash(recipe_))
       throw InputError(request_.resume_from->string() + ": the checkpoint belongs to another recipe");
+    if (!data.text_fingerprint.empty() && data.text_fingerprint != rows_.fingerprint())
+      throw InputError(recipe_.data.path + ": the text or its tokenizer is another one than when " +
+                       request_.resume_from->string() + " was written; put it back, or start a new run");
     work_.restore(recipe_, data.trained);
     optimizer_state_ = std::move(data.optimizer);
     emit_(LogLine{LogLine::Level::info, "resumed at step " + std::to_string(data.state.global_step())});
@@ -227,7 +232,7 @@ class Execution {
     const fs::path folder = kind == "best" ? best_folder(state.best_step)
                                            : request_.folder / ("step-" + std::to_string(state.global_step()) +
                                                                 (kind == "stage-end" ? "-end" : ""));
-    CheckpointData data{state, recipe_hash(recipe_), work_.trained(recipe_), {}};
+    CheckpointData data{state, recipe_hash(recipe_), rows_.fingerprint(), work_.trained(recipe_), {}};
     if (!state.finished) data.optimizer = optimizer.state();
     const std::int64_t bytes = save_checkpoint(folder, data);
     emit_(CheckpointSaved{state.global_step(), state.stage, folder.string(), kind, bytes});

@@ -91,8 +91,7 @@ Json map_items(const arrow::MapArray& map, std::int64_t i) {
 
 Json fields(const arrow::StructArray& array, std::int64_t i) {
   Json out = Json::object();
-  for (int f = 0; f < array.num_fields(); ++f)
-    out[array.struct_type()->field(f)->name()] = to_json(*array.field(f), i);
+  for (int f = 0; f < array.num_fields(); ++f) out[array.struct_type()->field(f)->name()] = to_json(*array.field(f), i);
   return out;
 }
 
@@ -105,27 +104,46 @@ Json to_json(const arrow::Array& array, std::int64_t i) {
   if (array.IsNull(i)) return nullptr;
   if (array.type_id() != arrow::Type::DICTIONARY && is_text(*array.type())) return utf8_lossy(text_at(array, i));
   switch (array.type_id()) {
-    case arrow::Type::BOOL: return number<arrow::BooleanArray>(array, i);
-    case arrow::Type::INT8: return number<arrow::Int8Array>(array, i);
-    case arrow::Type::INT16: return number<arrow::Int16Array>(array, i);
-    case arrow::Type::INT32: return number<arrow::Int32Array>(array, i);
-    case arrow::Type::INT64: return number<arrow::Int64Array>(array, i);
-    case arrow::Type::UINT8: return number<arrow::UInt8Array>(array, i);
-    case arrow::Type::UINT16: return number<arrow::UInt16Array>(array, i);
-    case arrow::Type::UINT32: return number<arrow::UInt32Array>(array, i);
-    case arrow::Type::UINT64: return number<arrow::UInt64Array>(array, i);
+    case arrow::Type::BOOL:
+      return number<arrow::BooleanArray>(array, i);
+    case arrow::Type::INT8:
+      return number<arrow::Int8Array>(array, i);
+    case arrow::Type::INT16:
+      return number<arrow::Int16Array>(array, i);
+    case arrow::Type::INT32:
+      return number<arrow::Int32Array>(array, i);
+    case arrow::Type::INT64:
+      return number<arrow::Int64Array>(array, i);
+    case arrow::Type::UINT8:
+      return number<arrow::UInt8Array>(array, i);
+    case arrow::Type::UINT16:
+      return number<arrow::UInt16Array>(array, i);
+    case arrow::Type::UINT32:
+      return number<arrow::UInt32Array>(array, i);
+    case arrow::Type::UINT64:
+      return number<arrow::UInt64Array>(array, i);
     case arrow::Type::HALF_FLOAT:
       return arrow::util::Float16::FromBits(static_cast<const arrow::HalfFloatArray&>(array).Value(i)).ToDouble();
-    case arrow::Type::FLOAT: return number<arrow::FloatArray>(array, i);
-    case arrow::Type::DOUBLE: return number<arrow::DoubleArray>(array, i);
-    case arrow::Type::LIST: return list<arrow::ListArray>(array, i);
-    case arrow::Type::LARGE_LIST: return list<arrow::LargeListArray>(array, i);
-    case arrow::Type::FIXED_SIZE_LIST: return list<arrow::FixedSizeListArray>(array, i);
-    case arrow::Type::LIST_VIEW: return list<arrow::ListViewArray>(array, i);
-    case arrow::Type::LARGE_LIST_VIEW: return list<arrow::LargeListViewArray>(array, i);
-    case arrow::Type::MAP: return map_items(static_cast<const arrow::MapArray&>(array), i);
-    case arrow::Type::STRUCT: return fields(static_cast<const arrow::StructArray&>(array), i);
-    case arrow::Type::EXTENSION: return to_json(*static_cast<const arrow::ExtensionArray&>(array).storage(), i);
+    case arrow::Type::FLOAT:
+      return number<arrow::FloatArray>(array, i);
+    case arrow::Type::DOUBLE:
+      return number<arrow::DoubleArray>(array, i);
+    case arrow::Type::LIST:
+      return list<arrow::ListArray>(array, i);
+    case arrow::Type::LARGE_LIST:
+      return list<arrow::LargeListArray>(array, i);
+    case arrow::Type::FIXED_SIZE_LIST:
+      return list<arrow::FixedSizeListArray>(array, i);
+    case arrow::Type::LIST_VIEW:
+      return list<arrow::ListViewArray>(array, i);
+    case arrow::Type::LARGE_LIST_VIEW:
+      return list<arrow::LargeListViewArray>(array, i);
+    case arrow::Type::MAP:
+      return map_items(static_cast<const arrow::MapArray&>(array), i);
+    case arrow::Type::STRUCT:
+      return fields(static_cast<const arrow::StructArray&>(array), i);
+    case arrow::Type::EXTENSION:
+      return to_json(*static_cast<const arrow::ExtensionArray&>(array).storage(), i);
     case arrow::Type::DICTIONARY: {
       const auto& words = static_cast<const arrow::DictionaryArray&>(array);
       return to_json(*words.dictionary(), words.GetValueIndex(i));
@@ -172,8 +190,9 @@ class Reader {
       if (field.field->name() == column) return field.column_index;
       if (names.size() < 200) names += (names.empty() ? "\"" : ", \"") + field.field->name() + "\"";
     }
-    throw InputError(path_.string() + ": expected a column of strings named \"" + column + "\"" +
-                     (names.empty() ? "; the file has no string column" : "; string columns here: " + utf8_lossy(names)));
+    throw InputError(
+        path_.string() + ": expected a column of strings named \"" + column + "\"" +
+        (names.empty() ? "; the file has no string column" : "; string columns here: " + utf8_lossy(names)));
   }
 
   /// `visit` returns false to stop.
@@ -212,8 +231,8 @@ class Reader {
     double bytes = 0;
     for (int g = 0; g < file.num_row_groups(); ++g) bytes += static_cast<double>(file.RowGroup(g)->total_byte_size());
     const double row = bytes / static_cast<double>(std::max<std::int64_t>(file.num_rows(), 1));
-    return static_cast<std::int64_t>(
-        std::clamp(static_cast<double>(k_batch_bytes) / std::max(row, 1.0), 1.0, static_cast<double>(k_max_batch_rows)));
+    return static_cast<std::int64_t>(std::clamp(static_cast<double>(k_batch_bytes) / std::max(row, 1.0), 1.0,
+                                                static_cast<double>(k_max_batch_rows)));
   }
 
   fs::path path_;

@@ -57,7 +57,8 @@ double from_bits(const JsonView& v) {
 
 Json state_json(const CheckpointData& d) {
   const StageState& s = d.state;
-  return {{"format", 1}, {"recipe_hash", d.recipe_hash}, {"stage", s.stage}, {"step", s.step}, {"first_step", s.first_step},
+  return {{"format", 1}, {"recipe_hash", d.recipe_hash}, {"text", d.text_fingerprint},
+          {"stage", s.stage}, {"step", s.step}, {"first_step", s.first_step},
           {"evaluated", s.evaluated}, {"finished", s.finished}, {"rate_factor", bits(s.rate_factor)},
           {"plateau_best", bits(s.plateau_best)}, {"plateau_bad", s.plateau_bad}, {"stop_best", bits(s.stop_best)},
           {"stop_bad", s.stop_bad}, {"best_step", s.best_step}};
@@ -69,6 +70,7 @@ void read_state(const fs::path& file, CheckpointData& d) {
   if (v.at("format").as_integer() != 1) v.at("format").fail("made by a newer version; expected 1");
   StageState& s = d.state;
   d.recipe_hash = v.at("recipe_hash").as_string();
+  d.text_fingerprint = v.string_or("text", "");
   s.stage = v.at("stage").as_integer(0);
   s.step = v.at("step").as_integer(0);
   s.first_step = v.at("first_step").as_integer(0);

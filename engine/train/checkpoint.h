@@ -15,6 +15,7 @@ namespace engine {
 struct CheckpointData {
   StageState state;
   std::string recipe_hash;                     ///< must match on resume
+  std::string text_fingerprint;                ///< TextRows::fingerprint(), must match on resume; empty: written without
   std::map<std::string, Tensor> trained;
   std::map<std::string, Tensor> optimizer;     ///< empty behind a stage's end
 };

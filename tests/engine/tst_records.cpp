@@ -53,28 +53,29 @@ std::int64_t peak_mib() {
 
 /// Every kind of column, five rows.
 std::vector<ParquetColumn> all_kinds() {
-  return {{"s", "string", R"(["a", "ü€😀", "", null, "line\nend"])"},
-          {"big", "large_string", R"(["one", "two", "three", "four", null])"},
-          {"word", "words", R"(["yes", "no", "yes", null, "yes"])"},
-          {"flag", "bool", "[true, false, null, true, false]"},
-          {"tiny", "int8", "[-128, 127, 0, 1, null]"},
-          {"n", "int64", "[-9223372036854775808, 9223372036854775807, 0, 1, null]"},
-          {"u", "uint64", "[18446744073709551615, 0, 1, 2, null]"},
-          {"f", "float", "[0.5, -2, 0, 1e10, null]"},
-          {"d", "double", "[0.1, -1e300, 0, 2.5, null]"},
-          {"nothing", "null", "[null, null, null, null, null]"},
-          {"day", "date", "[0, 1, 19723, -1, null]"},
-          {"price", "decimal", R"(["1.20", "-3.05", "0.00", "9999999.99", null])"},
-          {"raw", "binary", R"(["x", "yz", "", null, "w"])"},
-          {"list", "strings", R"([["a", "b"], [], null, [null], ["ü"]])"},
-          {"large", "large_strings", R"([["a"], ["b", "c"], [], null, [""]])"},
-          {"numbers", "numbers", "[[1, 2, 3], [], [-1], null, [null, 4]]"},
-          {"choices", "choices",
-           R"([{"text": ["t", "u"], "label": ["A", "B"]}, {"text": [], "label": []}, null,
+  return {
+      {"s", "string", R"(["a", "ü€😀", "", null, "line\nend"])"},
+      {"big", "large_string", R"(["one", "two", "three", "four", null])"},
+      {"word", "words", R"(["yes", "no", "yes", null, "yes"])"},
+      {"flag", "bool", "[true, false, null, true, false]"},
+      {"tiny", "int8", "[-128, 127, 0, 1, null]"},
+      {"n", "int64", "[-9223372036854775808, 9223372036854775807, 0, 1, null]"},
+      {"u", "uint64", "[18446744073709551615, 0, 1, 2, null]"},
+      {"f", "float", "[0.5, -2, 0, 1e10, null]"},
+      {"d", "double", "[0.1, -1e300, 0, 2.5, null]"},
+      {"nothing", "null", "[null, null, null, null, null]"},
+      {"day", "date", "[0, 1, 19723, -1, null]"},
+      {"price", "decimal", R"(["1.20", "-3.05", "0.00", "9999999.99", null])"},
+      {"raw", "binary", R"(["x", "yz", "", null, "w"])"},
+      {"list", "strings", R"([["a", "b"], [], null, [null], ["ü"]])"},
+      {"large", "large_strings", R"([["a"], ["b", "c"], [], null, [""]])"},
+      {"numbers", "numbers", "[[1, 2, 3], [], [-1], null, [null, 4]]"},
+      {"choices", "choices",
+       R"([{"text": ["t", "u"], "label": ["A", "B"]}, {"text": [], "label": []}, null,
               {"text": null, "label": ["C"]}, {"text": ["v"], "label": [null]}])"},
-          {"turns", "turns",
-           R"([[{"role": "user", "text": "hi"}, {"role": "bot", "text": null}], [], null, [null], [{"role": null, "text": ""}]])"},
-          {"pairs", "map", R"([[["k", 1], ["l", 2]], [], null, [["m", null]], []])"}};
+      {"turns", "turns",
+       R"([[{"role": "user", "text": "hi"}, {"role": "bot", "text": null}], [], null, [null], [{"role": null, "text": ""}]])"},
+      {"pairs", "map", R"([[["k", 1], ["l", 2]], [], null, [["m", null]], []])"}};
 }
 
 }  // namespace
@@ -144,7 +145,8 @@ void RecordsTest::every_kind_of_parquet_value_becomes_json() {
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const Json row = Json::parse(expected[i]);
     for (const auto& [key, value] : row.items())
-      QVERIFY2(rows[i].at(key) == value, (key + " of row " + std::to_string(i) + ": " + rows[i].at(key).dump()).c_str());
+      QVERIFY2(rows[i].at(key) == value,
+               (key + " of row " + std::to_string(i) + ": " + rows[i].at(key).dump()).c_str());
     QCOMPARE(rows[i].size(), row.size());
   }
   QVERIFY(rows[0].at("n").is_number_integer() && rows[0].at("d").is_number_float());
@@ -195,8 +197,10 @@ void RecordsTest::reading_stops_on_request() {
 
 void RecordsTest::the_text_column_is_read_alone() {
   // The other column's pages are made unreadable: their bytes stand first in each group.
-  write_parquet(folder_ / "two.parquet",
-                {{"other", "string", R"(["AAAAAAAAAAAAAAAA", "BBBBBBBBBBBBBBBB"])"}, {"text", "string", R"(["one", null])"}}, "zstd");
+  write_parquet(
+      folder_ / "two.parquet",
+      {{"other", "string", R"(["AAAAAAAAAAAAAAAA", "BBBBBBBBBBBBBBBB"])"}, {"text", "string", R"(["one", null])"}},
+      "zstd");
   std::string bytes = content(folder_ / "two.parquet");
   for (std::size_t i = 4; i < 24; ++i) bytes[i] = '\xff';
   const auto damaged = write("damaged.parquet", bytes);
@@ -216,7 +220,8 @@ void RecordsTest::binary_text_must_be_utf8() {
   while ((at = bytes.find("bad", at)) != bytes.npos) bytes[at++] = '\xfe';
   QString what = "read";
   try {
-    engine::for_each_parquet_text(write("raw.parquet", bytes), "text", [](std::string_view, std::int64_t) { return true; });
+    engine::for_each_parquet_text(write("raw.parquet", bytes), "text",
+                                  [](std::string_view, std::int64_t) { return true; });
   } catch (const InputError& error) {
     what = error.what();
   }
@@ -229,7 +234,8 @@ void RecordsTest::bad_files_are_one_sentence() {
   QVERIFY(message(write("a.csv", "a,b")).contains("expected .jsonl"));
   QVERIFY(message(write("list.jsonl", "[1]")).contains("list.jsonl:1: expected one JSON object"));
   QVERIFY(message(write("broken.jsonl", "{\"a\":1}\n{")).contains("broken.jsonl:2"));
-  for (const std::string text : {"", "PAR1", "PAR1PAR1", "no Parquet at all, but long enough", "PAR1\xff\xff\xff\x7fPAR1"}) {
+  for (const std::string text :
+       {"", "PAR1", "PAR1PAR1", "no Parquet at all, but long enough", "PAR1\xff\xff\xff\x7fPAR1"}) {
     const auto what = message(write("bad.parquet", text));
     QVERIFY2(what.contains("bad.parquet: cannot be read as Parquet: ") && !what.contains('\n'), qPrintable(what));
   }

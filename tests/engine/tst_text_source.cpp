@@ -155,9 +155,13 @@ void TextSourceTest::bad_inputs_name_file_and_line() {
   QVERIFY(message(write("empty.jsonl", "")).contains("holds no document"));
   QVERIFY(message(write("x.parquet", "PAR1")).contains("Parquet"));
   const auto columns = write("columns.parquet", "");
-  write_parquet(columns, {{"n", "int64", "[1]"}, {"body", "string", "[\"a\"]"}, {"list", "strings", "[[\"a\"]]"}, {"title", "words", "[\"a\"]"}});
+  write_parquet(columns, {{"n", "int64", "[1]"},
+                          {"body", "string", "[\"a\"]"},
+                          {"list", "strings", "[[\"a\"]]"},
+                          {"title", "words", "[\"a\"]"}});
   const auto missing = message(columns);
-  QVERIFY2(missing.contains("columns.parquet: ") && missing.contains("\"text\"") && missing.contains("\"body\", \"title\""),
+  QVERIFY2(missing.contains("columns.parquet: ") && missing.contains("\"text\"") &&
+               missing.contains("\"body\", \"title\""),
            qPrintable(missing));
   QVERIFY(message(columns, "n").contains("string columns here"));
   write_parquet(columns, {{"text", "string", "[null, \"\"]"}});

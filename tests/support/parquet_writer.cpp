@@ -53,8 +53,8 @@ std::shared_ptr<arrow::Array> array_of(const ParquetColumn& column) {
 
 }  // namespace
 
-void write_parquet(const std::filesystem::path& path, const std::vector<ParquetColumn>& columns, const std::string& codec,
-                   std::int64_t rows_a_group) {
+void write_parquet(const std::filesystem::path& path, const std::vector<ParquetColumn>& columns,
+                   const std::string& codec, std::int64_t rows_a_group) {
   arrow::FieldVector fields;
   arrow::ArrayVector arrays;
   for (const auto& column : columns) {
