@@ -1,241 +1,125 @@
-#include <algorithm>
-#include <array>
+#include <fstream>
+#include <iterator>
 
+#include "engine/data/task_texts.h"
 #include "engine/data/tasks.h"
 #include "engine/error.h"
+#include "engine/recipe_internal.h"
 
 namespace engine {
 namespace {
 
-struct Subject {
-  const char* name;
-  int group;
-};
-constexpr std::array<const char*, 4> k_mmlu_groups{"mmlu_stem", "mmlu_humanities",
-                                                   "mmlu_social_sciences", "mmlu_other"};
-constexpr Subject k_subjects[] = {
-    {"abstract_algebra", 0},
-    {"anatomy", 0},
-    {"astronomy", 0},
-    {"business_ethics", 3},
-    {"clinical_knowledge", 3},
-    {"college_biology", 0},
-    {"college_chemistry", 0},
-    {"college_computer_science", 0},
-    {"college_mathematics", 0},
-    {"college_medicine", 3},
-    {"college_physics", 0},
-    {"computer_security", 0},
-    {"conceptual_physics", 0},
-    {"econometrics", 2},
-    {"electrical_engineering", 0},
-    {"elementary_mathematics", 0},
-    {"formal_logic", 1},
-    {"global_facts", 3},
-    {"high_school_biology", 0},
-    {"high_school_chemistry", 0},
-    {"high_school_computer_science", 0},
-    {"high_school_european_history", 1},
-    {"high_school_geography", 2},
-    {"high_school_government_and_politics", 2},
-    {"high_school_macroeconomics", 2},
-    {"high_school_mathematics", 0},
-    {"high_school_microeconomics", 2},
-    {"high_school_physics", 0},
-    {"high_school_psychology", 2},
-    {"high_school_statistics", 0},
-    {"high_school_us_history", 1},
-    {"high_school_world_history", 1},
-    {"human_aging", 3},
-    {"human_sexuality", 2},
-    {"international_law", 1},
-    {"jurisprudence", 1},
-    {"logical_fallacies", 1},
-    {"machine_learning", 0},
-    {"management", 3},
-    {"marketing", 3},
-    {"medical_genetics", 3},
-    {"miscellaneous", 3},
-    {"moral_disputes", 1},
-    {"moral_scenarios", 1},
-    {"nutrition", 3},
-    {"philosophy", 1},
-    {"prehistory", 1},
-    {"professional_accounting", 3},
-    {"professional_law", 1},
-    {"professional_medicine", 3},
-    {"professional_psychology", 2},
-    {"public_relations", 2},
-    {"security_studies", 2},
-    {"sociology", 2},
-    {"us_foreign_policy", 2},
-    {"virology", 3},
-    {"world_religions", 1},
-};
-static_assert(std::size(k_subjects) == 57);
+namespace fs = std::filesystem;
 
-TaskDefinition arc(const char* name, const char* config) {
-  TaskDefinition task;
-  task.name = name;
-  task.datasets = {"ai2_arc", "allenai/ai2_arc", "arc"};
-  task.config = config;
-  task.split = "test";
-  task.context = "Question: {question}\nAnswer:";
-  task.choices_field = "choices.text";
-  task.gold = "answerKey";
-  task.gold_labels = "choices.label";
-  return task;
-}
+constexpr std::streamsize k_max_file_bytes = 1 << 20;
 
-TaskDefinition mmlu(const std::string& subject) {
-  TaskDefinition task;
-  task.name = "mmlu_" + subject;
-  task.datasets = {"mmlu", "cais/mmlu", "hails/mmlu_no_train", "mmlu_no_train"};
-  task.config = subject;
-  task.split = "test";
-  task.shots_split = "dev";
-  task.shots_in_order = true;
-  std::string words = subject;
-  std::replace(words.begin(), words.end(), '_', ' ');
-  task.description =
-      "The following are multiple choice questions (with answers) about " + words + ".\n\n";
-  task.context =
-      "{question|trim}\nA. {choices[0]}\nB. {choices[1]}\nC. {choices[2]}\nD. "
-      "{choices[3]}\nAnswer:";
-  task.choices = {"A", "B", "C", "D"};
-  task.gold = "answer";
-  task.filter_field = "subject";
-  task.filter_value = subject;
-  task.length_normalised = false;
-  return task;
-}
-
-std::vector<TaskDefinition> make_tasks() {
-  std::vector<TaskDefinition> out;
-  TaskDefinition piqa;
-  piqa.name = "piqa";
-  piqa.datasets = {"piqa", "ybisk/piqa", "baber/piqa"};
-  piqa.split = "validation";
-  piqa.context = "Question: {goal}\nAnswer:";
-  piqa.choices = {"{sol1}", "{sol2}"};
-  piqa.gold = "label";
-  out.push_back(piqa);
-  out.push_back(arc("arc_easy", "ARC-Easy"));
-  out.push_back(arc("arc_challenge", "ARC-Challenge"));
-
-  TaskDefinition hellaswag;
-  hellaswag.name = "hellaswag";
-  hellaswag.datasets = {"hellaswag", "Rowan/hellaswag"};
-  hellaswag.split = "validation";
-  hellaswag.gold = "label";
-  hellaswag.prepare = TaskDefinition::Prepare::hellaswag;
-  out.push_back(hellaswag);
-
-  TaskDefinition winogrande;
-  winogrande.name = "winogrande";
-  winogrande.datasets = {"winogrande", "allenai/winogrande"};
-  winogrande.config = "winogrande_xl";
-  winogrande.split = "validation";
-  winogrande.gold = "answer";
-  winogrande.gold_base = 1;
-  winogrande.prepare = TaskDefinition::Prepare::winogrande;
-  winogrande.length_normalised = false;
-  out.push_back(winogrande);
-
-  TaskDefinition openbookqa;
-  openbookqa.name = "openbookqa";
-  openbookqa.datasets = {"openbookqa", "allenai/openbookqa"};
-  openbookqa.config = "main";
-  openbookqa.split = "test";
-  openbookqa.context = "{question_stem}";
-  openbookqa.choices_field = "choices.text";
-  openbookqa.gold = "answerKey";
-  openbookqa.gold_labels = "choices.label";
-  out.push_back(openbookqa);
-
-  TaskDefinition sciq;
-  sciq.name = "sciq";
-  sciq.datasets = {"sciq", "allenai/sciq"};
-  sciq.split = "test";
-  sciq.context = "{support|ltrim}\nQuestion: {question}\nAnswer:";
-  sciq.choices = {"{distractor1}", "{distractor2}", "{distractor3}", "{correct_answer}"};
-  sciq.gold = "=3";
-  out.push_back(sciq);
-
-  TaskDefinition lambada;
-  lambada.name = "lambada_openai";
-  lambada.kind = TaskKind::last_word;
-  lambada.datasets = {"lambada", "lambada_openai", "EleutherAI/lambada_openai"};
-  lambada.split = "test";
-  lambada.prepare = TaskDefinition::Prepare::lambada;
-  lambada.length_normalised = false;
-  out.push_back(lambada);
-
-  for (const auto& subject : k_subjects) out.push_back(mmlu(subject.name));
-  return out;
-}
-
-std::vector<TaskGroup> make_groups() {
-  std::vector<TaskGroup> out{{"mmlu", {}}};
-  for (const char* name : k_mmlu_groups) out.push_back({name, {}});
-  for (const auto& subject : k_subjects) {
-    const std::string task = std::string("mmlu_") + subject.name;
-    out[0].tasks.push_back(task);
-    out[static_cast<std::size_t>(subject.group) + 1].tasks.push_back(task);
-  }
-  return out;
-}
-
-std::size_t edit_distance(const std::string& a, const std::string& b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i);
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t replaced = diagonal + (a[i - 1] != b[j - 1]);
-      diagonal = row[j];
-      row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
+void add_groups(std::vector<TaskGroup>& all, const std::vector<TaskGroup>& more) {
+  for (const auto& group : more) {
+    bool known = false;
+    for (auto& one : all) {
+      if (one.name != group.name) continue;
+      one.tasks.insert(one.tasks.end(), group.tasks.begin(), group.tasks.end());
+      known = true;
     }
+    if (!known) all.push_back(group);
   }
-  return row.back();
+}
+
+const TaskFile& built_in() {
+  static const TaskFile all = [] {
+    TaskFile out;
+    for (const TaskText* file = k_task_texts; file->name != nullptr; ++file) {
+      TaskFile one = parse_task(file->text, file->name);
+      for (auto& task : one.tasks) out.tasks.push_back(std::move(task));
+      add_groups(out.groups, one.groups);
+    }
+    return out;
+  }();
+  return all;
+}
+
+/// "dir/own.yaml" or "dir/own.yaml:task", taken apart; nothing for other names.
+struct FileName {
+  fs::path path;
+  std::string task;  ///< empty: all
+};
+
+bool is_yaml(const std::string& name) { return name.ends_with(".yaml") || name.ends_with(".yml"); }
+
+std::optional<FileName> file_name(const std::string& name) {
+  if (is_yaml(name)) return FileName{name, ""};
+  const auto colon = name.rfind(':');
+  if (colon == name.npos || !is_yaml(name.substr(0, colon))) return std::nullopt;
+  return FileName{name.substr(0, colon), name.substr(colon + 1)};
+}
+
+TaskFile read_file(const fs::path& path) {
+  std::error_code ignored;
+  if (!fs::is_regular_file(path, ignored)) throw InputError(path.string() + ": no such task file");
+  std::ifstream in(path, std::ios::binary);
+  std::string text(static_cast<std::size_t>(k_max_file_bytes), '\0');
+  in.read(text.data(), k_max_file_bytes);
+  if (in.bad() || (in.fail() && !in.eof())) throw InputError(path.string() + ": cannot be read");
+  text.resize(static_cast<std::size_t>(in.gcount()));
+  TaskFile out = parse_task(text, path.string());
+  std::error_code error;
+  const fs::path whole = fs::absolute(path, error);
+  for (auto& task : out.tasks) task.folder = (error ? path : whole).parent_path();
+  return out;
 }
 
 }  // namespace
 
-const std::vector<TaskDefinition>& built_in_tasks() {
-  static const std::vector<TaskDefinition> tasks = make_tasks();
-  return tasks;
-}
+const std::vector<TaskDefinition>& built_in_tasks() { return built_in().tasks; }
 
-const std::vector<TaskGroup>& task_groups() {
-  static const std::vector<TaskGroup> groups = make_groups();
-  return groups;
-}
+const std::vector<TaskGroup>& task_groups() { return built_in().groups; }
 
-const TaskDefinition* find_task(const std::string& name) {
-  for (const auto& task : built_in_tasks()) {
-    if (task.name == name) return &task;
+std::optional<TaskDefinition> find_task(const std::string& name) {
+  const auto file = file_name(name);
+  const TaskFile own = file ? read_file(file->path) : TaskFile{};
+  if (file && file->task.empty() && own.tasks.size() == 1) return own.tasks.front();
+  for (const auto& task : file ? own.tasks : built_in_tasks()) {
+    if (task.name == (file ? file->task : name)) return task;
   }
-  return nullptr;
+  return std::nullopt;
+}
+
+std::optional<TaskGroup> find_group(const std::string& name) {
+  for (const auto& group : task_groups()) {
+    if (group.name == name) return group;
+  }
+  const auto file = file_name(name);
+  if (!file || !file->task.empty()) return std::nullopt;
+  const TaskFile own = read_file(file->path);
+  if (own.tasks.size() < 2) return std::nullopt;
+  TaskGroup out{file->path.stem().string(), {}, own.groups.empty() || own.groups.front().weight_by_size};
+  for (const auto& task : own.tasks) out.tasks.push_back(task.name);
+  return out;
 }
 
 std::vector<std::string> expand_task_name(const std::string& name) {
-  if (find_task(name) != nullptr) return {name};
-  std::string nearest;
-  std::size_t least = SIZE_MAX;
-  const std::string start = name.substr(0, 100);
-  const auto consider = [&](const std::string& known) {
-    if (const std::size_t distance = edit_distance(start, known); distance < least) {
-      least = distance;
-      nearest = known;
+  if (const auto file = file_name(name)) {
+    std::vector<std::string> names;
+    for (const auto& task : read_file(file->path).tasks) names.push_back(task.name);
+    if (file->task.empty() && names.size() == 1) return {name};
+    std::vector<std::string> out;
+    for (const auto& task : names) {
+      if (file->task.empty() || file->task == task) out.push_back(file->path.string() + ":" + task);
     }
-  };
-  for (const auto& group : task_groups()) {
-    if (group.name == name) return group.tasks;
-    consider(group.name);
+    if (!out.empty()) return out;
+    const std::string near = nearest(file->task, names);
+    throw InputError(file->path.string() + ": no task \"" + file->task.substr(0, 100) + "\"" +
+                     (near.empty() ? "" : "; the nearest one is \"" + near + "\""));
   }
-  for (const auto& task : built_in_tasks()) consider(task.name);
-  throw InputError("unknown task \"" + start + "\"; the nearest known one is \"" + nearest + "\"");
+  if (find_task(name)) return {name};
+  if (const auto group = find_group(name)) return group->tasks;
+  std::vector<std::string> known;
+  for (const auto& group : task_groups()) known.push_back(group.name);
+  for (const auto& task : built_in_tasks()) known.push_back(task.name);
+  const std::string near = nearest(name.substr(0, 100), known);
+  throw InputError("unknown task \"" + name.substr(0, 100) + "\"" +
+                   (near.empty() ? "" : "; the nearest known one is \"" + near + "\"") +
+                   "; an own task is the path of its .yaml file");
 }
 
 }  // namespace engine

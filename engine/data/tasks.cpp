@@ -2,12 +2,11 @@
 
 #include <algorithm>
 #include <charconv>
-#include <memory>
-
-#include <unicode/uchar.h>
 
 #include "engine/data/fewshot_sampler.h"
-#include "engine/data/mapped_file.h"
+#include "engine/data/task_prepare.h"
+#include "engine/data/task_records.h"
+#include "engine/data/text_metrics.h"
 #include "engine/data/utf8.h"
 #include "engine/error.h"
 
@@ -15,70 +14,42 @@ namespace engine {
 namespace {
 
 namespace fs = std::filesystem;
-using Prepare = TaskDefinition::Prepare;
 
 constexpr std::size_t k_max_choices = 64;
+constexpr std::size_t k_max_names = 10000;
 
-std::string replaced(const std::string& text, std::string_view what, std::string_view with) {
-  std::string out;
-  std::size_t last = 0;
-  for (auto at = text.find(what); at != text.npos; at = text.find(what, last)) {
-    out.append(text, last, at - last);
-    out += with;
-    last = at + what.size();
+/// Strings at a path: a list of them, or one.
+std::vector<std::string> strings_at(const JsonView& record, const std::string& path) {
+  const JsonView value = value_at(record, path);
+  std::vector<std::string> out;
+  if (value.is_array()) {
+    for (const auto& item : value.items()) out.push_back(item.as_string());
+  } else {
+    out.push_back(value.as_string());
   }
-  return out.append(text, last);
-}
-
-std::string trim(const std::string& text) {
-  const Json record = Json::object({{"text", text}});
-  return fill_template("{text|trim}", JsonView(record, ""));
-}
-
-/// Python's str.capitalize: the first letter in title case, all others lower.
-std::string capitalized(const std::string& text) {
-  std::string out;
-  for (std::size_t at = 0; at < text.size();) {
-    const bool first = at == 0;
-    const auto c = static_cast<UChar32>(next_code_point(text, at));
-    if (c == 0x130 && !first) {
-      out += "i\xCC\x87";
-    } else {
-      append_utf8(out, static_cast<char32_t>(first ? u_totitle(c) : u_tolower(c)));
-    }
-  }
+  if (out.empty() || out.size() > k_max_names) value.fail("expected 1 to 10000 texts");
   return out;
 }
 
-/// WikiHow's traces, removed in the harness's order; the single pass over double spaces belongs to
-/// it.
-std::string hellaswag_cleaned(const std::string& raw) {
-  std::string text = replaced(trim(raw), " [title]", ". ");
-  std::string out;
-  std::size_t at = 0;
-  while (at < text.size()) {
-    const auto open = text.find('[', at);
-    const auto close = open == text.npos ? open : text.find(']', open);
-    // In the harness's pattern the dot matches no newline.
-    const bool broken = close != text.npos && text.find('\n', open) < close;
-    if (close == text.npos) break;
-    out.append(text, at, (broken ? open + 1 : open) - at);
-    at = broken ? open + 1 : close + 1;
+std::int64_t gold_by_label(const TaskDefinition& task, const JsonView& record, std::size_t choices) {
+  const JsonView value = value_at(record, task.gold);
+  std::vector<std::string> labels = task.gold_labels;
+  if (!task.gold_labels_field.empty()) labels = strings_at(record, task.gold_labels_field);
+  labels.resize(std::min(labels.size(), choices));
+  for (const std::string& wanted : {value.as_string(), python_strip(value.as_string())}) {
+    const auto found = std::find(labels.begin(), labels.end(), wanted);
+    if (found != labels.end()) return found - labels.begin();
   }
-  out.append(text, at);
-  return replaced(out, "  ", " ");
+  value.fail("\"" + value.as_string().substr(0, 40) + "\" is none of the labels");
 }
 
 std::int64_t gold_index(const TaskDefinition& task, const JsonView& record, std::size_t choices) {
-  if (task.gold.starts_with('=')) return std::stoll(task.gold.substr(1));
+  const auto count = static_cast<std::int64_t>(choices);
+  if (task.gold_fixed >= 0 && task.gold_fixed < count) return task.gold_fixed;
+  if (task.gold_fixed >= 0) record.fail("expected more than " + std::to_string(task.gold_fixed) + " choices");
+  if (!task.gold_labels_field.empty() || !task.gold_labels.empty())
+    return gold_by_label(task, record, choices);
   const JsonView value = value_at(record, task.gold);
-  if (!task.gold_labels.empty()) {
-    const auto labels = value_at(record, task.gold_labels).items();
-    for (std::size_t i = 0; i < labels.size() && i < choices; ++i) {
-      if (labels[i].as_string() == value.as_string()) return static_cast<std::int64_t>(i);
-    }
-    value.fail("\"" + value.as_string().substr(0, 40) + "\" is none of the labels");
-  }
   std::int64_t number = -1;
   if (value.is_string()) {
     const std::string& text = value.as_string();
@@ -86,14 +57,13 @@ std::int64_t gold_index(const TaskDefinition& task, const JsonView& record, std:
     if (result.ec != std::errc{} || result.ptr != text.data() + text.size())
       value.fail("expected the number of a choice");
   } else {
-    number = value.as_integer();
+    number = value.raw().is_boolean() ? value.as_bool() : value.as_integer();
   }
-  number -= task.gold_base;
-  if (number < 0 || number >= static_cast<std::int64_t>(choices)) {
+  if (number < task.gold_base || number - task.gold_base >= count) {
     value.fail("expected the number of a choice, from " + std::to_string(task.gold_base) + " to " +
-               std::to_string(task.gold_base + static_cast<std::int64_t>(choices) - 1));
+               std::to_string(task.gold_base + count - 1));
   }
-  return number;
+  return number - task.gold_base;
 }
 
 /// A record before few-shot text and delimiter: per choice a context and an answer.
@@ -108,212 +78,206 @@ std::vector<std::string> choices_of(const TaskDefinition& task, const JsonView& 
     for (const auto& text : task.choices) out.push_back(fill_template(text, record));
     return out;
   }
-  const JsonView list = value_at(record, task.choices_field);
-  for (const auto& item : list.items()) out.push_back(item.as_string());
-  if (out.empty() || out.size() > k_max_choices) list.fail("expected 1 to 64 choices");
+  out = strings_at(record, task.choices_field);
+  if (out.size() > k_max_choices) value_at(record, task.choices_field).fail("expected 1 to 64 choices");
   return out;
 }
 
-Parts winogrande_parts(const TaskDefinition& task, const JsonView& record) {
-  const JsonView view = record.at("sentence");
-  const std::string& sentence = view.as_string();
-  const auto blank = sentence.find('_');
-  if (blank == sentence.npos) view.fail("expected a blank (_) in the sentence");
-  Parts out;
-  for (const char* option : {"option1", "option2"}) {
-    out.contexts.push_back(sentence.substr(0, blank) + record.at(option).as_string());
-    out.answers.push_back(trim(sentence.substr(blank + 1)));
-  }
-  out.gold = gold_index(task, record, 2);
-  return out;
-}
-
-Parts hellaswag_parts(const TaskDefinition& task, const JsonView& record) {
-  const std::string ctx =
-      record.at("ctx_a").as_string() + " " + capitalized(record.at("ctx_b").as_string());
-  const std::string context =
-      hellaswag_cleaned(record.at("activity_label").as_string() + ": " + ctx);
-  Parts out;
-  const auto endings = record.at("endings").items();
-  if (endings.empty() || endings.size() > k_max_choices)
-    record.at("endings").fail("expected 1 to 64 endings");
-  for (const auto& ending : endings) {
-    out.contexts.push_back(context);
-    out.answers.push_back(hellaswag_cleaned(ending.as_string()));
-  }
-  out.gold = gold_index(task, record, out.answers.size());
-  return out;
-}
-
-Parts lambada_parts(const JsonView& record) {
-  const std::string& text = record.at("text").as_string();
-  const auto space = text.rfind(' ');
-  Parts out;
-  out.contexts.push_back(space == text.npos ? "" : text.substr(0, space));
-  out.answers.push_back(space == text.npos ? text : text.substr(space + 1));
-  return out;
-}
-
+/// Of multiple choice and last-word tasks.
 Parts parts_of(const TaskDefinition& task, const JsonView& record) {
-  if (task.prepare == Prepare::winogrande) return winogrande_parts(task, record);
-  if (task.prepare == Prepare::hellaswag) return hellaswag_parts(task, record);
-  if (task.prepare == Prepare::lambada) return lambada_parts(record);
   Parts out;
-  out.answers = choices_of(task, record);
-  out.contexts.assign(out.answers.size(), fill_template(task.context, record));
+  if (task.kind == TaskKind::last_word) {
+    out.contexts = {fill_template(task.context, record)};
+    out.answers = {fill_template(task.continuation, record)};
+    return out;
+  }
+  if (task.contexts.empty()) {
+    out.answers = choices_of(task, record);
+    out.contexts.assign(out.answers.size(), fill_template(task.context, record));
+  } else {
+    for (const auto& text : task.contexts) out.contexts.push_back(fill_template(text, record));
+    out.answers.assign(out.contexts.size(), fill_template(task.continuation, record));
+  }
   out.gold = gold_index(task, record, out.answers.size());
   return out;
 }
 
-/// One split's records, parsed line by line.
-struct Records {
-  fs::path file;
-  std::string split;
-  std::vector<JsonDocument> rows;
-};
-
-std::vector<fs::path> candidates(const TaskDefinition& task, const fs::path& data,
-                                 const std::string& split) {
-  std::vector<fs::path> out;
-  for (const auto& dataset : task.datasets) {
-    const fs::path folder = data / dataset;
-    if (!task.config.empty()) {
-      out.push_back(folder / (task.config + "." + split + ".jsonl"));
-      out.push_back(folder / task.config / (split + ".jsonl"));
-    }
-    out.push_back(folder / (split + ".jsonl"));
-  }
-  return out;
+/// The record with its prepared fields; `made` holds what the view refers to.
+JsonView prepared(const TaskDefinition& task, const JsonView& record, Json& made) {
+  if (task.prepare == TaskDefinition::Prepare::none) return record;
+  made = prepared_record(task.prepare, record);
+  return {made, record.source()};
 }
 
-std::optional<Records> find_records(const TaskDefinition& task, const fs::path& data,
-                                    std::vector<std::string> splits) {
-  std::error_code ignored;
-  for (const auto& split : splits) {
-    for (const auto& file : candidates(task, data, split)) {
-      if (fs::exists(file, ignored)) return Records{file, split, {}};
-    }
-  }
-  return std::nullopt;
+std::int64_t code_points(const std::string& text) {
+  return static_cast<std::int64_t>(count_code_points(text));
 }
 
-void read_rows(const TaskDefinition& task, std::int64_t limit, Records& records) {
-  const MappedFile file(records.file);
-  const std::string_view text = file.text();
-  std::size_t line = 0;
-  for (std::size_t at = 0; at < text.size();) {
-    const auto end = std::min(text.find('\n', at), text.size());
-    const std::string_view row = text.substr(at, end - at);
-    at = end + 1;
-    ++line;
-    if (row.find_first_not_of(" \t\r") == row.npos) continue;
-    if (limit >= 0 && static_cast<std::int64_t>(records.rows.size()) >= limit) return;
-    auto document = parse_json_document(row, records.file.string() + ":" + std::to_string(line),
-                                        k_config_limits);
-    const JsonView record = document.view();
-    if (!record.is_object()) record.fail("expected one JSON object a line");
-    // A file may hold one subject alone, and then need not say so.
-    const bool kept = task.filter_field.empty() || !record.has(task.filter_field) ||
-                      record.at(task.filter_field).as_string() == task.filter_value;
-    if (kept) records.rows.push_back(std::move(document));
+void add_choices(const TaskDefinition& task, const JsonView& record, const std::string& before,
+                 TaskExample& out) {
+  const Parts parts = parts_of(task, record);
+  // A last word's text holds its own space.
+  const std::string delimiter = task.kind == TaskKind::last_word ? "" : task.delimiter;
+  for (std::size_t i = 0; i < parts.answers.size(); ++i) {
+    out.requests.push_back({before + parts.contexts[i], delimiter + parts.answers[i],
+                            code_points(parts.answers[i])});
   }
+  out.gold = parts.gold;
+  const bool as_text = task.kind == TaskKind::last_word || !task.contexts.empty();
+  out.target = as_text ? parts.answers.front() : std::to_string(parts.gold);
 }
 
-Records read_split(const TaskDefinition& task, const fs::path& data,
-                   std::vector<std::string> splits, std::int64_t limit) {
-  auto records = find_records(task, data, splits);
-  if (!records) {
-    throw InputError("task " + task.name + ": no records found; expected " +
-                     candidates(task, data, splits.front()).front().string());
+void add_rolling(const TaskDefinition& task, const JsonView& record, TaskExample& out) {
+  const std::string text = fill_template(task.context, record);
+  const std::string counted = task.counted.empty() ? text : fill_template(task.counted, record);
+  out.words = count_python_words(counted);
+  out.bytes = static_cast<std::int64_t>(counted.size());
+  out.requests.push_back({"", text, code_points(text)});
+  out.target = text;
+}
+
+void add_prompt(const TaskDefinition& task, const JsonView& record, const std::string& before,
+                TaskExample& out) {
+  const std::string prompt = before + fill_template(task.context, record);
+  out.answers = strings_at(record, task.answers);
+  out.target = Json(out.answers).dump();
+  out.classes = task.classes;
+  if (!task.classes_field.empty()) out.classes = strings_at(record, task.classes_field);
+  const auto offered = [&](const std::string& answer) {
+    TaskExample one;
+    one.answers = {answer};
+    return std::any_of(task.choose.begin(), task.choose.end(),
+                       [&](const auto& word) { return generation_score("em", word, one) == 1; });
+  };
+  if (!task.choose.empty() && std::all_of(out.answers.begin(), out.answers.end(), offered)) {
+    for (const auto& word : task.choose)
+      out.requests.push_back({prompt, task.delimiter + word, code_points(word)});
+  } else {
+    out.requests.push_back({prompt, "", 0});
   }
-  read_rows(task, limit, *records);
-  if (records->rows.empty() && limit != 0) {
-    throw InputError(records->file.string() + ": no record for task " + task.name);
-  }
-  return std::move(*records);
 }
 
 /// Few-shot text for one example after another.
 class Shots {
  public:
   Shots(const TaskDefinition& task, const fs::path& data, const TaskOptions& options,
-        const Records& scored)
+        const TaskRecords& scored)
       : task_(task), count_(static_cast<std::size_t>(options.shots)), sampler_(options.seed) {
+    if (task.kind == TaskKind::rolling) count_ = 0;  // whole texts take none
     if (count_ == 0) return;
     std::vector<std::string> splits{"train", "validation", "test"};
     if (!task.shots_split.empty()) splits = {task.shots_split};
-    records_ = read_split(task, data, splits, -1);
-    same_file_ = records_.file == scored.file;
+    records_ = read_task_records(task, data, splits, -1);
+    // The harness draws one more, to leave the question out, where the shots' split is the test
+    // split; two splits that a task does not name are equal for it.
+    draws_more_ = task.shots_split == (scored.split == "test" ? "test" : "");
+    may_hold_question_ = draws_more_ || records_.files == scored.files;
     in_order_ = options.sampler == ShotSampler::in_order ||
                 (options.sampler == ShotSampler::task_default && task.shots_in_order);
-    if (records_.rows.size() < count_ + (same_file_ ? 1 : 0)) {
-      throw InputError(records_.file.string() + ": " + std::to_string(records_.rows.size()) +
-                       " records are too few for " + std::to_string(count_) + " shots");
+    if (records_.rows.size() < count_ + (may_hold_question_ ? 1 : 0)) {
+      throw InputError(records_.files.front().string() + ": " +
+                       std::to_string(records_.rows.size()) + " records are too few for " +
+                       std::to_string(count_) + " shots");
     }
   }
 
-  std::string text_for(std::size_t document) {
+  std::string text_for(const Json& question) {
     std::string out;
     if (count_ == 0) return out;
-    const std::size_t drawn = count_ + (same_file_ ? 1 : 0);
     std::vector<std::size_t> chosen;
-    if (in_order_) {
-      for (std::size_t i = 0; i < drawn; ++i) chosen.push_back(i);
-    } else {
-      chosen = sampler_.sample(records_.rows.size(), drawn);
+    if (!in_order_) {
+      chosen = sampler_.sample(records_.rows.size(), count_ + (draws_more_ ? 1 : 0));
+      std::erase_if(chosen, [&](std::size_t i) { return is_question(i, question); });
+      if (draws_more_ && chosen.size() < count_) chosen = drawn_without(question);
     }
-    std::size_t used = 0;
-    for (const std::size_t i : chosen) {
-      if (used == count_ || (same_file_ && i == document)) continue;
-      out += shot_text(task_, records_.rows[i].view());
-      ++used;
+    // In order; or in place of a question that the harness would show with its answer.
+    for (std::size_t i = 0; i < records_.rows.size() && chosen.size() < count_; ++i) {
+      if (!is_question(i, question) && std::find(chosen.begin(), chosen.end(), i) == chosen.end()) chosen.push_back(i);
     }
+    if (chosen.size() < count_) {
+      throw InputError(records_.files.front().string() + ": too many equal records for " +
+                       std::to_string(count_) + " shots");
+    }
+    for (std::size_t i = 0; i < count_; ++i) out += shot_text(task_, records_.rows[chosen[i]].view());
     return out;
   }
 
  private:
+  bool is_question(std::size_t i, const Json& question) const {
+    return may_hold_question_ && *records_.rows[i].root == question;
+  }
+
+  /// The harness's second draw, where the question stands in the file more than once.
+  std::vector<std::size_t> drawn_without(const Json& question) {
+    std::vector<std::size_t> pool;
+    for (std::size_t i = 0; i < records_.rows.size(); ++i) {
+      if (!is_question(i, question)) pool.push_back(i);
+    }
+    if (pool.size() < count_) return {};
+    std::vector<std::size_t> out;
+    for (const std::size_t i : sampler_.sample(pool.size(), count_)) out.push_back(pool[i]);
+    return out;
+  }
+
   const TaskDefinition& task_;
   std::size_t count_;
   FewshotSampler sampler_;
-  Records records_;
-  bool same_file_ = false, in_order_ = false;
+  TaskRecords records_;
+  bool draws_more_ = false, may_hold_question_ = false, in_order_ = false;
 };
 
 }  // namespace
 
+bool TaskDefinition::length_normalised() const {
+  return std::find(metrics.begin(), metrics.end(), "acc_norm") != metrics.end();
+}
+
 std::string shot_text(const TaskDefinition& task, const JsonView& record) {
-  const Parts parts = parts_of(task, record);
+  Json made;
+  const JsonView view = prepared(task, record, made);
+  if (task.kind == TaskKind::generate) {
+    return fill_template(task.context, view) + task.delimiter + strings_at(view, task.answers).front() + "\n\n";
+  }
+  const Parts parts = parts_of(task, view);
   const auto gold = static_cast<std::size_t>(parts.gold);
   return parts.contexts[gold] + task.delimiter + parts.answers[gold] + "\n\n";
 }
 
 TaskExample make_example(const TaskDefinition& task, const JsonView& record,
                          const std::string& shots) {
-  const Parts parts = parts_of(task, record);
-  const std::string before = fill_template(task.description, record) + shots;
+  Json made;
+  const JsonView view = prepared(task, record, made);
+  const std::string before = fill_template(task.description, view) + shots;
   TaskExample out;
-  for (std::size_t i = 0; i < parts.answers.size(); ++i) {
-    out.requests.push_back({before + parts.contexts[i], task.delimiter + parts.answers[i],
-                            static_cast<std::int64_t>(count_code_points(parts.answers[i]))});
+  switch (task.kind) {
+    case TaskKind::multiple_choice:
+    case TaskKind::last_word: add_choices(task, view, before, out); break;
+    case TaskKind::rolling: add_rolling(task, view, out); break;
+    case TaskKind::generate: add_prompt(task, view, before, out); break;
   }
-  out.gold = parts.gold;
-  out.target = task.prepare == Prepare::winogrande ? parts.answers.front()
-               : task.kind == TaskKind::last_word  ? task.delimiter + parts.answers.front()
-                                                   : std::to_string(parts.gold);
   return out;
 }
 
 LoadedTask load_task(const TaskDefinition& task, const fs::path& data, const TaskOptions& options) {
   if (options.shots < 0 || options.shots > 1000) throw InputError("shots: expected 0 to 1000");
   std::vector<std::string> splits{options.split};
-  if (options.split.empty()) splits = {task.split, "validation", "test"};
-  const Records records = read_split(task, data, splits, options.limit);
+  if (options.split.empty()) {
+    splits = {task.split};
+    for (const char* other : {"validation", "test"}) {
+      if (task.split != other) splits.push_back(other);
+    }
+  }
+  TaskRecords records = read_task_records(task, data, splits, options.limit);
   Shots shots(task, data, options, records);
-  LoadedTask out{task, records.file, records.split, {}};
+  LoadedTask out{task, records.files.front(), records.split, {}};
   out.examples.reserve(records.rows.size());
-  for (std::size_t i = 0; i < records.rows.size(); ++i) {
-    out.examples.push_back(make_example(task, records.rows[i].view(), shots.text_for(i)));
-    out.examples.back().doc_id = static_cast<std::int64_t>(i);
+  for (auto& row : records.rows) {
+    TaskExample example = make_example(task, row.view(), shots.text_for(*row.root));
+    example.doc_id = static_cast<std::int64_t>(out.examples.size());
+    example.doc_hash = sha256_hex(row.root->dump(2));
+    if (options.keep_docs) example.doc = row.root->dump();
+    out.examples.push_back(std::move(example));
+    row.root.reset();  // long documents would stand in memory twice
   }
   return out;
 }

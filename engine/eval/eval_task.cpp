@@ -79,8 +79,7 @@ EvalTask file_task(const std::string& name, const EvaluationSpec& spec, const To
   EvalTask task;
   task.name = task.family = name;
   if (loaded.definition.kind == TaskKind::last_word) task.kind = EvalTask::Kind::last_word;
-  // The paper reports these two by length-normalised accuracy.
-  if (name == "arc_challenge" || name == "hellaswag") task.metric = "acc_norm";
+  task.metric = loaded.definition.metrics.front();
   for (const auto& example : loaded.examples) {
     EvalExample e;
     e.doc_id = e.cluster = example.doc_id;
@@ -91,7 +90,7 @@ EvalTask file_task(const std::string& name, const EvaluationSpec& spec, const To
         throw InputError(loaded.file.string() + ": example " + std::to_string(example.doc_id) + " has a choice without tokens");
       const auto scored = static_cast<std::int64_t>(cut.tokens.size() - cut.first_scored);
       e.choices.push_back({std::move(cut.tokens), scored});
-      if (loaded.definition.length_normalised) e.lengths.push_back(r.choice_characters);
+      if (loaded.definition.length_normalised()) e.lengths.push_back(r.choice_characters);
     }
     task.examples.push_back(std::move(e));
   }

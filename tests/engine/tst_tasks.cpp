@@ -118,7 +118,7 @@ void TasksTest::strings_equal_the_harness() {
 
 void TasksTest::mmlu_strings_equal_the_harness() {
   SKIP_WITHOUT_SHARED();
-  const auto* task = find_task("mmlu_abstract_algebra");
+  const auto task = find_task("mmlu_abstract_algebra");
   for (const auto& wanted : logged("mmlu_abstract_algebra")) {
     // The test split itself is not at hand: the record is read back from the logged prompt.
     const auto context =
@@ -180,6 +180,8 @@ void TasksTest::every_shared_task_loads_data() {
   QTest::newRow("sciq") << "sciq" << 1000 << "validation";
   QTest::newRow("lambada_openai") << "lambada_openai" << 5153 << "test";
   QTest::newRow("mmlu_virology") << "mmlu_virology" << 18 << "validation";
+  QTest::newRow("longbench_multi_news") << "longbench_multi_news" << 200 << "test";
+  QTest::newRow("scrolls_qmsum") << "scrolls_qmsum" << 272 << "validation";
 }
 
 void TasksTest::every_shared_task_loads() {
