@@ -26,6 +26,7 @@ struct WrongUse : std::runtime_error { using std::runtime_error::runtime_error; 
 /// Each command sets `code` to its exit code.
 void add_run_commands(CLI::App& cli, const Common& common, int& code);
 void add_model_commands(CLI::App& cli, const Common& common, int& code);
+void add_load_command(CLI::App& cli, const Common& common);
 
 /// Ordered, so that keys stay as written. Writes where --json says; nothing without it.
 using Json = nlohmann::ordered_json;

@@ -12,6 +12,7 @@
 #include "engine/error.h"
 #include "engine/eval/evaluate.h"
 #include "engine/model/load.h"
+#include "engine/model/load_report.h"
 #include "engine/random.h"
 #include "engine/torch_api.h"
 #include "engine/train/language_loss.h"
@@ -97,7 +98,7 @@ void seed_recall_heads(Model& m, std::int64_t seed) {
 Model start_model(std::int64_t seed) {
   Model m = make_model(tiny_config());
   std::uint64_t salt = 0;
-  for (const auto& [name, shape] : m.expected_shapes()) {
+  for (const auto& [name, shape] : expected_tensors(m.config)) {
     Tensor& t = *m.weights()[name];
     const double deep = 20;  // what blocks write starts small, so that it does not drown the seeded heads
     if (shape.size() == 1) t = torch::ones(shape);

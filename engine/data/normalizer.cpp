@@ -143,7 +143,10 @@ std::string Pattern::replace(std::string_view text, std::string_view content) co
   std::string out;
   out.reserve(text.size());
   std::size_t last = 0;
+  const std::size_t most = std::max(std::size_t{1} << 20, 100 * text.size());
   for (const auto& [begin, end] : find_all(text)) {
+    if (out.size() + content.size() > most)
+      throw InputError("a Replace step of the tokenizer makes the text more than a hundred times as long");
     out.append(text, last, begin - last);
     out += content;
     last = end;
@@ -190,11 +193,16 @@ void Normalizer::add(const JsonView& view, int depth) {
   } else {
     view.fail("normalizer \"" + type.substr(0, 60) + "\" is not supported");
   }
+  if (steps_.size() == k_max_steps) view.fail("more than 64 normalizers");
   steps_.push_back(std::move(step));
 }
 
 std::string Normalizer::apply(std::string text) const {
-  for (const Step& step : steps_) text = apply(step, std::move(text));
+  const std::size_t most = std::max(std::size_t{1} << 20, 100 * text.size());
+  for (const Step& step : steps_) {
+    text = apply(step, std::move(text));
+    if (text.size() > most) throw InputError("the tokenizer's normalizers make the text more than a hundred times as long");
+  }
   return text;
 }
 

@@ -18,6 +18,7 @@ constexpr const char* k_word_pattern =
 
 PreTokenizer::PreTokenizer(const JsonView& view) {
   add(view, 0);
+  if (steps_.size() > k_max_steps) view.fail("more than 64 steps");
   if (!steps_.empty() && steps_.back().kind == Kind::byte_letters) {
     steps_.pop_back();
     byte_level_ = true;

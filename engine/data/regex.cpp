@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <ctime>
+#include <optional>
 
 #include <pcre2.h>
 
@@ -149,6 +150,10 @@ class Budget {
   unsigned calls_ = 0;
 };
 
+double seconds_for(std::size_t text_bytes) { return std::max(1.5, 1e-6 * static_cast<double>(text_bytes)); }
+
+thread_local std::optional<Budget> shared_budget;
+
 int watch_clock(pcre2_callout_block*, void* budget) {
   return static_cast<Budget*>(budget)->spent() ? PCRE2_ERROR_CALLOUT : 0;
 }
@@ -185,6 +190,9 @@ struct Regex::Code {
   ~Code() { pcre2_code_free(code); }
 };
 
+Regex::SharedTime::SharedTime(std::size_t text_bytes) { shared_budget.emplace(seconds_for(text_bytes)); }
+Regex::SharedTime::~SharedTime() { shared_budget.reset(); }
+
 Regex::Regex(const std::string& pattern, const std::string& place) {
   if (pattern.size() > k_max_pattern_bytes)
     throw InputError(place + ": expected a pattern of at most 16 KB");
@@ -213,7 +221,9 @@ std::vector<Regex::Span> Regex::find_all(std::string_view text) const {
   std::vector<Span> out;
   out.reserve(text.size() / 5 + 1);
   const auto* subject = reinterpret_cast<PCRE2_SPTR>(text.data());
-  Budget budget(std::max(1.5, 1e-6 * static_cast<double>(text.size())));
+  std::optional<Budget> own;
+  if (!shared_budget) own.emplace(seconds_for(text.size()));
+  Budget& budget = own ? *own : *shared_budget;
   pcre2_set_callout(scratch.context, watch_clock, &budget);
   std::size_t at = 0;
   while (at <= text.size()) {

@@ -19,6 +19,16 @@ namespace engine {
 /// (&&) and nested sets, back-tracking verbs, call-outs, patterns beyond 16 KB.
 class Regex {
  public:
+  /// While one lives, all patterns that this thread runs share its processor time: max(1.5 s, 1 µs a byte of the text).
+  /// Without it each find_all has that much of its own.
+  class SharedTime {
+   public:
+    explicit SharedTime(std::size_t text_bytes);
+    ~SharedTime();
+    SharedTime(const SharedTime&) = delete;
+    SharedTime& operator=(const SharedTime&) = delete;
+  };
+
   /// `place` names file and pointer for messages.
   Regex(const std::string& pattern, const std::string& place);
 

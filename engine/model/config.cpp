@@ -49,12 +49,12 @@ std::int64_t read_head_dim(const JsonView& c, const ModelConfig& m) {
   return head_dim;
 }
 
-Activation read_activation(const JsonView& c) {
-  constexpr std::array<std::pair<const char*, Activation>, 11> k_known{{
-      {"silu", Activation::silu}, {"swish", Activation::silu}, {"gelu", Activation::gelu},
-      {"gelu_python", Activation::gelu}, {"gelu_new", Activation::gelu_tanh}, {"gelu_fast", Activation::gelu_tanh},
-      {"gelu_pytorch_tanh", Activation::gelu_tanh}, {"gelu_python_tanh", Activation::gelu_tanh},
-      {"quick_gelu", Activation::quick_gelu}, {"relu", Activation::relu}, {"relu2", Activation::relu_squared}}};
+MlpActivation read_activation(const JsonView& c) {
+  constexpr std::array<std::pair<const char*, MlpActivation>, 11> k_known{{
+      {"silu", MlpActivation::silu}, {"swish", MlpActivation::silu}, {"gelu", MlpActivation::gelu},
+      {"gelu_python", MlpActivation::gelu}, {"gelu_new", MlpActivation::gelu_tanh}, {"gelu_fast", MlpActivation::gelu_tanh},
+      {"gelu_pytorch_tanh", MlpActivation::gelu_tanh}, {"gelu_python_tanh", MlpActivation::gelu_tanh},
+      {"quick_gelu", MlpActivation::quick_gelu}, {"relu", MlpActivation::relu}, {"relu2", MlpActivation::relu_squared}}};
   const std::string name = c.string_or("hidden_act", "silu");
   for (const auto& [known, activation] : k_known)
     if (name == known) return activation;

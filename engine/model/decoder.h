@@ -61,7 +61,7 @@ struct Model {
   Tensor hidden(const Tensor& ids, const Conversion* conversion, const ForwardOptions& options) const;
   Tensor logits(const Tensor& hidden_states) const;  ///< [...,M] → [...,V] in the model's dtype
 
-  /// cos and sin [T,D] float32 on the model's device for positions 0..T−1.
+  /// cos and sin (times YaRN's factor) [T,D] float32 on the model's device for positions 0..T−1.
   std::pair<Tensor, Tensor> rotary(std::int64_t length) const;
   /// q [B,H,T,D], k and v [B,G,T,D] of one block, RoPE applied.
   struct Heads { Tensor q, k, v; };
@@ -71,7 +71,6 @@ struct Model {
 
   /// Every weight by its Hugging Face name ("model.layers.0.self_attn.q_proj.weight"); the head left out where tied.
   std::map<std::string, Tensor*> weights();
-  std::map<std::string, std::vector<std::int64_t>> expected_shapes();
   void cast(torch::Dtype dtype, const torch::Device& device);
 };
 

@@ -119,12 +119,12 @@ void ModelsTest::biases_follow_the_architecture() {
 }
 
 void ModelsTest::activations_go_by_their_names() {
-  using engine::Activation;
+  using engine::MlpActivation;
   Json json = small_config();
-  QVERIFY(parse(json).activation == Activation::silu);
-  const std::map<std::string, Activation> known = {{"swish", Activation::silu}, {"gelu", Activation::gelu},
-      {"gelu_new", Activation::gelu_tanh}, {"quick_gelu", Activation::quick_gelu}, {"relu", Activation::relu},
-      {"relu2", Activation::relu_squared}};
+  QVERIFY(parse(json).activation == MlpActivation::silu);
+  const std::map<std::string, MlpActivation> known = {{"swish", MlpActivation::silu}, {"gelu", MlpActivation::gelu},
+      {"gelu_new", MlpActivation::gelu_tanh}, {"quick_gelu", MlpActivation::quick_gelu}, {"relu", MlpActivation::relu},
+      {"relu2", MlpActivation::relu_squared}};
   for (const auto& [name, activation] : known) {
     json["hidden_act"] = name;
     QVERIFY(parse(json).activation == activation);
