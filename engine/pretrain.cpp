@@ -171,8 +171,11 @@ void write_folder(Model& m, const fs::path& folder) {
 }
 
 std::vector<Score> score(Model& m, const fs::path& folder) {
-  const auto tasks = load_eval_tasks({.tasks = {"builtin:all"}, .limit = 100}, Tokenizer::load(folder), 4096, {});
-  const auto run = evaluate_components(m, nullptr, tasks, {"teacher"}, 0, {}, false, [] { return false; });
+  const Tokenizer tokenizer = Tokenizer::load(folder);
+  const auto tasks = load_eval_tasks({.tasks = {"builtin:all"}, .limit = 100}, tokenizer, 4096, {});
+  EvaluationPlan plan;
+  plan.components = {"teacher"};
+  const auto run = evaluate_components(m, nullptr, tokenizer, tasks, plan, [] { return false; });
   std::vector<Score> scores = summarise(tasks, run->results);
   std::erase_if(scores, [](const Score& s) { return s.outcomes.empty(); });
   return scores;

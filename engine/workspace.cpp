@@ -1,7 +1,6 @@
 #include "engine/workspace.h"
 
 #include <algorithm>
-#include <thread>
 
 #include "engine/error.h"
 #include "engine/model/load.h"
@@ -34,8 +33,8 @@ void Workspace::restore(const Recipe& recipe, const std::map<std::string, Tensor
 }
 
 Workspace open_workspace(const Recipe& recipe) {
-  const std::int64_t cores = std::max(1U, std::thread::hardware_concurrency());
-  at::set_num_threads(static_cast<int>(recipe.threads > 0 ? recipe.threads : cores));
+  static const int all = at::get_num_threads();  // a core each, or what OMP_NUM_THREADS says
+  at::set_num_threads(recipe.threads > 0 ? static_cast<int>(recipe.threads) : all);
   const torch::Device device = choose_device(recipe.device);
   torch::Dtype dtype = choose_dtype(recipe.dtype, device);
   // Weights that train need float32 masters.

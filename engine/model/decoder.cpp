@@ -39,14 +39,15 @@ Tensor Model::normalise(const Tensor& x, const Tensor& weight) const {
   return weight * (wide * scale).to(x.dtype());
 }
 
-std::pair<Tensor, Tensor> Model::rotary(std::int64_t length) const {
-  const Tensor angles = at::outer(torch::arange(length, torch::kFloat32), inverse_frequencies);  // [T,D/2]
-  const Tensor both = at::cat({angles, angles}, -1);
+std::pair<Tensor, Tensor> Model::rotary(const Tensor& positions) const {
+  const Tensor angles = positions.to(torch::kFloat32).unsqueeze(-1) * inverse_frequencies;  // [...,T,D/2]
+  Tensor both = at::cat({angles, angles}, -1);
+  if (positions.dim() == 2) both = both.unsqueeze(1);
   const double scale = config.rope.attention_factor;
   return {(both.cos() * scale).to(device()), (both.sin() * scale).to(device())};
 }
 
-Model::Heads Model::heads(const Block& block, const Tensor& normed, const std::pair<Tensor, Tensor>& rotary_,
+Heads Model::heads(const Block& block, const Tensor& normed, const std::pair<Tensor, Tensor>& rotary_,
                           bool with_lora) const {
   const std::int64_t b = normed.size(0), t = normed.size(1);
   auto split = [&](const Tensor& x, std::int64_t count) {
@@ -65,7 +66,7 @@ Tensor Model::finish_block(const Block& block, const Tensor& x, const Tensor& at
 
 Tensor Model::hidden(const Tensor& ids, const Conversion* conversion, const ForwardOptions& options) const {
   const bool with_lora = options.component != Component::teacher;
-  const auto turns = rotary(ids.size(1));
+  const auto turns = rotary(options.positions.defined() ? options.positions : torch::arange(ids.size(1)));
   if (options.norms) options.norms->resize(blocks.size());
   Tensor x = at::embedding(embedding, ids);  // [B,T,M]
   for (std::size_t i = 0; i < blocks.size(); ++i) {
@@ -81,7 +82,8 @@ Tensor Model::hidden(const Tensor& ids, const Conversion* conversion, const Forw
       call.linear_outside_when_dropped = options.drop->linear_outside;
     }
     if (options.norms) call.norms = &(*options.norms)[i];
-    const Tensor y = hybrid_attention(h.q, h.k, h.v, call);  // [B,H,T,D]
+    call.counted = options.counted;
+    const Tensor y = options.attend ? options.attend(i, h, call) : hybrid_attention(h.q, h.k, h.v, call);  // [B,H,T,D]
     const Tensor out = block.o(y.transpose(1, 2).reshape({ids.size(0), ids.size(1), -1}), with_lora);
     if (options.on_attention) options.on_attention(static_cast<std::int64_t>(i), out);
     x = finish_block(block, x, out, with_lora);
