@@ -98,6 +98,10 @@ std::optional<TaskGroup> find_group(const std::string& name) {
 }
 
 std::vector<std::string> expand_task_name(const std::string& name) {
+  for (const char* chinese : {"longbench_dureader", "longbench_vcsum", "longbench_multifieldqa_zh"}) {
+    if (name == chinese)
+      throw InputError("the task \"" + name + "\" is measured on Chinese words (jieba), which this program cannot cut");
+  }
   if (const auto file = file_name(name)) {
     std::vector<std::string> names;
     for (const auto& task : read_file(file->path).tasks) names.push_back(task.name);

@@ -105,6 +105,7 @@ void TaskFilesTest::built_in_files_are_whole() {
   QVERIFY(!engine::find_group("longbench")->weight_by_size);
   QCOMPARE(engine::find_group("scrolls")->tasks.size(), std::size_t{7});
   QVERIFY(!engine::find_group("piqa").has_value());
+  QVERIFY(message_of([] { engine::expand_task_name("longbench_vcsum"); }).contains("Chinese words"));
   const auto hash = engine::task_hash(*find_task("piqa"));
   QCOMPARE(hash.size(), std::size_t{16});
   QVERIFY(hash != engine::task_hash(*find_task("sciq")));
