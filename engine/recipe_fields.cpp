@@ -53,7 +53,7 @@ void model_fields(std::vector<Field>& out, Recipe& r, const Recipe& d) {
 void data_fields(std::vector<Field>& out, DataSpec& s, const DataSpec& d) {
   Collector v(out, "data.");
   v("path", s.path, d.path, "Text",
-    {.doc = "builtin:corpus, or a file or folder of .txt, .jsonl, .jsonl.gz, .jsonl.zst",
+    {.doc = "builtin:corpus, or a file or folder of .txt, .jsonl, .jsonl.gz, .jsonl.zst, .parquet",
      .paper = "FineWeb-Edu",
      .choices = {"builtin:corpus"},
      .open_choice = true});
