@@ -122,12 +122,13 @@ void show(const Common& common, const PaperOptions& o) {
 void add_paper_command(CLI::App& cli, const Common& common) {
   static PaperOptions o;
   auto* command = cli.add_subcommand("paper", "The paper's printed tables: a list, or one of them");
-  command->add_option(
+  auto* table = command->add_option(
       "table", o.table,
       "table1 to table17 (or the number alone), figure1 to figure10; without: the list");
   auto* markdown = command->add_flag("--markdown", o.markdown, "As a Markdown table");
   auto* latex = command->add_flag("--latex", o.latex, "As a LaTeX table (booktabs)");
   auto* csv = command->add_flag("--csv", o.csv, "One line a cell, with the program's names");
+  for (auto* form : {markdown, latex, csv}) form->needs(table);
   markdown->excludes(latex)->excludes(csv);
   latex->excludes(csv);
   command->callback([&common] { show(common, o); });

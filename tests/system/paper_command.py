@@ -36,4 +36,5 @@ assert "as printed" in paper("table1").stdout and "as printed" in paper("figure4
 assert "table17" in paper("table18", code=2).stderr
 assert "table12" in paper("figure4", "--csv", code=2).stderr
 paper("table1", "--csv", "--latex", code=2)
+paper("--csv", code=2)
 print("paper holds")
