@@ -4,6 +4,7 @@
 
 #include "engine/attention/branches.h"
 #include "engine/torch_api.h"
+#include "kernels/tree_attention.h"
 
 namespace engine {
 namespace {
@@ -25,6 +26,25 @@ Branch window_sums(const Inputs& in, const Tensor& seen) {
       (in.q.matmul(in.k.transpose(-1, -2)) * in.scale()).masked_fill(per_head(seen).logical_not(), -k_infinity);
   const Tensor e = (scores - scores.amax(-1, true)).exp();
   return {e.matmul(in.v), e.sum(-1, true)};
+}
+
+/// Softmax over a prefix tree's ancestors, or those in the window; no gradient.
+Tensor softmax_in_tree(const Tensor& q, const Tensor& k, const Tensor& v, const SeenKeys& keys, std::int64_t window) {
+  kernels::TreeAttention call;
+  call.batch = q.size(0), call.heads = q.size(1), call.groups = k.size(1), call.length = q.size(2), call.dim = q.size(3);
+  auto dense = [](const Tensor& x) { return x.stride(3) == 1 ? x : x.contiguous(); };
+  const Tensor qd = dense(q), kd = dense(k), vd = dense(v);
+  const Tensor end = keys.end.contiguous(), position = keys.position.contiguous();
+  // [B,T,H,D] in memory, as the output projection reads it.
+  const Tensor y = torch::empty({call.batch, call.length, call.heads, call.dim}, q.options()).transpose(1, 2);
+  auto strides = [](const Tensor& x) { return kernels::HeadStrides{x.stride(0), x.stride(1), x.stride(2)}; };
+  call.q = qd.data_ptr<float>(), call.k = kd.data_ptr<float>(), call.v = vd.data_ptr<float>(), call.y = y.data_ptr<float>();
+  call.q_strides = strides(qd), call.k_strides = strides(kd), call.v_strides = strides(vd), call.y_strides = strides(y);
+  call.end = end.data_ptr<std::int32_t>(), call.position = position.data_ptr<std::int32_t>();
+  call.window = window;
+  call.threads = at::get_num_threads();
+  kernels::tree_attention_cpu(call);
+  return y;
 }
 
 struct Linear {
@@ -57,7 +77,14 @@ Tensor linear_state(const Tensor& k, const Tensor& v, std::int64_t heads, const 
   return (*call.key_map)(in.k).transpose(-1, -2).matmul(with_ones(in.v));
 }
 
+bool fast_in_tree(Component component, const Tensor& hidden_states) {
+  return hidden_states.device().is_cpu() && hidden_states.dtype() == torch::kFloat32 && !at::GradMode::is_enabled() &&
+         (component == Component::teacher || component == Component::swa);
+}
+
 Tensor masked_attention(const Tensor& q, const Tensor& k, const Tensor& v, const SeenKeys& keys, const AttentionCall& call) {
+  if (keys.end.defined() && fast_in_tree(call.component, q))
+    return softmax_in_tree(q, k, v, keys, call.component == Component::teacher ? call.teacher_window : call.window);
   const Inputs in = attention_inputs(q, k, v, call);
   const Tensor& age = keys.age;
   const Tensor past = age >= 0, window = past.logical_and(age < call.window);
@@ -82,7 +109,9 @@ Tensor masked_attention(const Tensor& q, const Tensor& k, const Tensor& v, const
         const bool overlap = call.overlap || call.component == Component::hybrid_overlap;
         const Linear l = linear_sums(in, keys, call, overlap ? 0 : call.window);
         if (call.mixing == Mixing::shared_denominator) return mixed_in_one(window_sums(in, window), l.branch, call);
-        return mixed(softmax_over(in, window), l.branch, l.has, call);
+        const bool fast = keys.end.defined() && fast_in_tree(Component::swa, in.q);
+        const Tensor near = fast ? softmax_in_tree(in.q, in.k, in.v, keys, call.window) : softmax_over(in, window);
+        return mixed(near, l.branch, l.has, call);
       }
     }
     return {};

@@ -62,14 +62,15 @@ Batch make_batch(const std::vector<TokenTree>& trees, const std::vector<const Sc
   return b;
 }
 
-/// Ages along the branches: t − i of each pair, −1 where i does not lead to t.
-SeenKeys seen_in_trees(const Batch& b, const torch::Device& device) {
+/// Ages along the branches, where `with_ages`: t − i of each pair, −1 where i does not lead to t.
+SeenKeys seen_in_trees(const Batch& b, const torch::Device& device, bool with_ages) {
+  if (!with_ages) return {{}, b.positions.to(torch::kInt32), {}, false, b.ends.to(torch::kInt32)};
   const Tensor index = torch::arange(b.ids.size(1), torch::TensorOptions().dtype(torch::kInt32).device(device));
   const Tensor positions = b.positions.to(device, torch::kInt32), ends = b.ends.to(device, torch::kInt32);
   const Tensor query = index.unsqueeze(1), key = index.unsqueeze(0);  // [T,1], [1,T]
   const Tensor leads = (query >= key).logical_and(query.unsqueeze(0) < ends.unsqueeze(1));  // [B,T,T]
   const Tensor age = positions.unsqueeze(2) - positions.unsqueeze(1);
-  return {age.masked_fill(leads.logical_not(), -1), positions, {}, false};
+  return {age.masked_fill(leads.logical_not(), -1), positions, {}, false, device.is_cpu() ? ends : Tensor()};
 }
 
 /// Each place meets the vocabulary once, however many choices ask there.
@@ -108,8 +109,9 @@ void score_batch(const Model& model, const Conversion* conversion, ForwardOption
                  std::vector<Scored>& out) {
   if (options.norms) options.counted = b.counted.to(model.device());
   SeenKeys seen;
-  if (!b.chains) {
-    seen = seen_in_trees(b, model.device());
+  const bool fast = fast_in_tree(options.component, model.embedding);
+  if (!b.chains || fast) {
+    seen = seen_in_trees(b, model.device(), !fast);
     options.positions = b.positions;
     options.attend = [&](std::size_t, const Heads& h, const AttentionCall& call) {
       return masked_attention(h.q, h.k, h.v, seen, call);
@@ -124,11 +126,13 @@ std::int64_t most_tokens(const ScoreBatches& batches, const torch::Device& devic
 }
 
 /// How many of `trees`, sorted by falling length, the next batch takes.
-std::size_t batch_rows(const std::vector<TokenTree>& trees, std::size_t begin, const ScoreBatches& batches, const Model& model) {
+std::size_t batch_rows(const std::vector<TokenTree>& trees, std::size_t begin, const ScoreBatches& batches, const Model& model,
+                       Component component) {
   const auto longest = static_cast<std::int64_t>(std::max<std::size_t>(1, trees[begin].tokens.size()));
   const bool chain = trees[begin].is_chain();
   std::int64_t rows = most_tokens(batches, model.device()) / longest;
-  if (!chain) rows = std::min(rows, k_pair_floats / (model.config.heads * longest * longest));
+  if (!chain && !fast_in_tree(component, model.embedding))
+    rows = std::min(rows, k_pair_floats / (model.config.heads * longest * longest));
   if (batches.rows > 0) rows = std::min(rows, batches.rows);
   std::size_t n = 1;
   while (static_cast<std::int64_t>(n) < rows && begin + n < trees.size() && trees[begin + n].is_chain() == chain) ++n;
@@ -188,13 +192,14 @@ std::vector<Scored> score_requests(const Model& model, const Conversion* convers
                                    const std::vector<const ScoreRequest*>& requests, const ScoreBatches& batches,
                                    const std::function<bool()>& stop,
                                    const std::function<void(std::size_t, const Scored&)>& on_scored) {
+  torch::InferenceMode inference;
   std::vector<Scored> out(requests.size(), Scored{0, true});
   std::vector<TokenTree> trees = share_prefixes(requests, k_tree_tokens);
   std::stable_sort(trees.begin(), trees.end(), [](const TokenTree& a, const TokenTree& b) {
     return std::tuple(a.is_chain(), a.tokens.size()) > std::tuple(b.is_chain(), b.tokens.size());
   });
   std::vector<std::size_t> begins{0};
-  while (begins.back() < trees.size()) begins.push_back(begins.back() + batch_rows(trees, begins.back(), batches, model));
+  while (begins.back() < trees.size()) begins.push_back(begins.back() + batch_rows(trees, begins.back(), batches, model, options.component));
   const std::size_t count = begins.size() - 1;
   const auto cores = static_cast<std::size_t>(std::max(1, at::get_num_threads()));
   const std::size_t threads = model.device().is_cuda() ? 1 : std::clamp<std::size_t>(count, 1, cores);

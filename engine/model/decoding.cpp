@@ -89,7 +89,7 @@ Tensor Decoding::attend(Memory& m, const Heads& h, const AttentionCall& call) {
   }
   if (keys.empty()) keys.push_back(h.k), values.push_back(h.v), ages.push_back(torch::zeros({1}, integers));
   const Tensor age = at::cat(ages, 0).view({1, 1, -1});
-  const SeenKeys seen{age, (now - age).view({1, -1}), m.state, m.state_has_keys};
+  const SeenKeys seen{age, (now - age).view({1, -1}), m.state, m.state_has_keys, {}};
   return masked_attention(h.q, at::cat(keys, 2), at::cat(values, 2), seen, call);
 }
 

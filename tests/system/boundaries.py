@@ -45,6 +45,11 @@ def public(name, kind, target):
     if name in PUBLIC and re.match(r"torch/|sqlite3|spdlog|yaml-cpp|nlohmann|engine/torch_api", target):
         return "a public header shows no library"
 
+def kernels(name, kind, target):
+    if kind == '"' and not target.startswith("kernels/") or re.match(r"torch/|Q[A-Z]|Qt", target):
+        return "kernels know nobody"
+
+check("kernels", kernels)
 check("engine", engine)
 check("engine", public)
 check("ui", ui)
