@@ -9,13 +9,21 @@ namespace {
 void load(const Common& common, const std::string& model, const std::string& dtype, const std::string& device) {
   const engine::LoadReport r = engine::timed_load(model, dtype, device);
   const double rate = static_cast<double>(r.bytes) / r.seconds;
-  write_json(common, {{"folder", r.folder}, {"architecture", r.config.architecture}, {"dtype", r.dtype}, {"parameters", r.parameters},
-                      {"bytes", r.bytes}, {"files", r.files.size()}, {"matched", r.matched}, {"ignored", r.ignored},
-                      {"seconds", number(r.seconds)}, {"bytes_per_second", number(rate)}});
+  write_json(common, {{"folder", r.folder},
+                      {"architecture", r.config.architecture},
+                      {"dtype", r.dtype},
+                      {"parameters", r.parameters},
+                      {"bytes", r.bytes},
+                      {"files", r.files.size()},
+                      {"matched", r.matched},
+                      {"ignored", r.ignored},
+                      {"seconds", number(r.seconds)},
+                      {"bytes_per_second", number(rate)}});
   if (common.json == "-") return;
-  std::printf("%s: %lld tensors, %lld parameters (%s, %.2f GB in %zu file%s) in %.3f s, %.2f GB/s\n", r.config.architecture.c_str(),
-              static_cast<long long>(r.matched), static_cast<long long>(r.parameters), r.dtype.c_str(), static_cast<double>(r.bytes) / 1e9,
-              r.files.size(), r.files.size() == 1 ? "" : "s", r.seconds, rate / 1e9);
+  std::printf("%s: %lld tensors, %lld parameters (%s, %.2f GB in %zu file%s) in %.3f s, %.2f GB/s\n",
+              r.config.architecture.c_str(), static_cast<long long>(r.matched), static_cast<long long>(r.parameters),
+              r.dtype.c_str(), static_cast<double>(r.bytes) / 1e9, r.files.size(), r.files.size() == 1 ? "" : "s",
+              r.seconds, rate / 1e9);
 }
 
 }  // namespace

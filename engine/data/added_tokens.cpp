@@ -72,17 +72,19 @@ std::vector<AddedPiece> AddedTokens::cut(std::string_view text, bool normalized)
       if (begin > 0 && is_unicode_word(previous_code_point(text, before))) continue;
       if (end < text.size() && is_unicode_word(next_code_point(text, after))) continue;
     }
-    begin = std::max(begin, done);
-    end = std::max(end, begin);
-    for (std::size_t at = begin;
-         token.lstrip && at > done && is_unicode_space(previous_code_point(text, at));)
-      begin = at;
+    // As the reference does it, down to tokens inside the white space that the one before has taken: they count again,
+    // unless they reach for white space on their left and find nothing left.
+    if (token.lstrip) {
+      std::size_t left = begin;
+      for (std::size_t at = begin; at > 0 && is_unicode_space(previous_code_point(text, at));) left = at;
+      begin = std::max(left, done);
+    }
     for (std::size_t at = end;
          token.rstrip && at < text.size() && is_unicode_space(next_code_point(text, at));)
       end = at;
     if (begin > done) out.push_back({text.substr(done, begin - done), std::nullopt});
-    out.push_back({text.substr(begin, end - begin), token.id});
-    done = end;
+    if (begin < end) out.push_back({text.substr(begin, end - begin), token.id});
+    done = std::max(begin, end);
   }
   if (done < text.size()) out.push_back({text.substr(done), std::nullopt});
   return out;

@@ -16,6 +16,8 @@ struct AddedToken {
   std::int32_t id = 0;
   std::string content;
   bool single_word = false, lstrip = false, rstrip = false, normalized = false, special = false;
+  std::string shown{};   ///< as decoding writes it: normalised where the token is (tokenizers 0.23)
+  bool skipped = false;  ///< decoding without special tokens leaves it out
 };
 
 /// A piece of text, or an added token in it.

@@ -39,7 +39,8 @@ class Normalizer {
   explicit Normalizer(const JsonView& view);
 
   bool empty() const { return steps_.empty(); }
-  std::string apply(std::string text) const;  ///< `text` must be valid UTF-8; so is the result
+  /// `text` must be valid UTF-8; so is the result. Sets *kept_start to false where the first character is taken away.
+  std::string apply(std::string text, bool* kept_start = nullptr) const;
 
  private:
   enum class Kind {
@@ -62,6 +63,7 @@ class Normalizer {
   };
   void add(const JsonView& view, int depth);
   static std::string apply(const Step& step, std::string text);
+  static bool drops_first(const Step& step, std::string_view text);
 
   std::vector<Step> steps_;
 };

@@ -18,9 +18,9 @@ constexpr std::size_t k_max_piece_bytes = 1024;  // the library recurses over a 
 /// One field of a protocol buffer message.
 struct Field {
   std::uint32_t number = 0;
-  std::uint64_t value = 0;     ///< varints and fixed widths
-  std::string_view content;    ///< length-delimited
-  std::string_view whole;      ///< tag included
+  std::uint64_t value = 0;   ///< varints and fixed widths
+  std::string_view content;  ///< length-delimited
+  std::string_view whole;    ///< tag included
   bool delimited = false;
 };
 
@@ -35,9 +35,15 @@ class Message {
     if (tag >> 3 == 0 || tag >> 3 > UINT32_MAX) fail("not a SentencePiece model");
     field = {static_cast<std::uint32_t>(tag >> 3), 0, {}, {}, false};
     switch (tag & 7) {
-      case 0: field.value = varint(); break;
-      case 1: field.value = fixed(8); break;
-      case 5: field.value = fixed(4); break;
+      case 0:
+        field.value = varint();
+        break;
+      case 1:
+        field.value = fixed(8);
+        break;
+      case 5:
+        field.value = fixed(4);
+        break;
       case 2: {
         const std::uint64_t size = varint();
         if (size > bytes_.size() - at_) fail("not a SentencePiece model, or cut off");
@@ -46,7 +52,8 @@ class Message {
         at_ += static_cast<std::size_t>(size);
         break;
       }
-      default: fail("not a SentencePiece model");
+      default:
+        fail("not a SentencePiece model");
     }
     field.whole = bytes_.substr(begin, at_ - begin);
     return true;
@@ -94,8 +101,8 @@ void check_piece(std::string_view bytes, std::int64_t index, const std::string& 
   if (!has_text) fail("expected a text");
 }
 
-/// A normalisation table: the size of a Darts double array, the array, and the texts that its values point at. Walks every
-/// state that some input could reach and refuses one that leads outside.
+/// A normalisation table: the size of a Darts double array, the array, and the texts that its values point at. Walks
+/// every state that some input could reach and refuses one that leads outside.
 void check_charsmap(std::string_view blob, const std::string& source) {
   const auto refuse = [&] { throw InputError(source + ": the normalisation table is damaged"); };
   if (blob.empty()) return;

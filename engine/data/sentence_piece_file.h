@@ -1,6 +1,6 @@
 #pragma once
-/// Checks a SentencePiece model (tokenizer.model, a protocol buffer) before libsentencepiece sees it: the library trusts
-/// the tables of its file.
+/// Checks a SentencePiece model (tokenizer.model, a protocol buffer) before libsentencepiece sees it: the library
+/// trusts the tables of its file.
 
 #include <cstdint>
 #include <string>
@@ -15,8 +15,8 @@ struct SentencePieceFile {
   std::string model;
 };
 
-/// Throws InputError "<source>: <what>" for bytes that are no SentencePiece model, for a kind other than unigram and BPE,
-/// and for pieces, scores or normalisation tables that would make the library read outside of them.
+/// Throws InputError "<source>: <what>" for bytes that are no SentencePiece model, for a kind other than unigram and
+/// BPE, and for pieces, scores or normalisation tables that would make the library read outside of them.
 SentencePieceFile check_sentence_piece(std::string_view bytes, const std::string& source);
 
 }  // namespace engine

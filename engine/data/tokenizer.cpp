@@ -49,7 +49,7 @@ class Encoder {
 
   void piece(std::string_view text, bool at_start) {
     if (parts_.normalizer.empty()) return normalized(text, at_start);
-    const std::string changed = parts_.normalizer.apply(std::string(text));
+    const std::string changed = parts_.normalizer.apply(std::string(text), &at_start);
     normalized(changed, at_start);
   }
 
@@ -142,7 +142,8 @@ std::string Tokenizer::decode(std::span<const std::int32_t> ids, bool skip_speci
   std::vector<std::string> tokens;
   tokens.reserve(ids.size());
   for (const std::int32_t one : ids) {
-    if (skip_special && is_special(one)) continue;
+    const AddedToken* added = parts_->added_token(one);
+    if (skip_special && added != nullptr && added->skipped) continue;
     if (auto text = token(one)) tokens.push_back(std::move(*text));
   }
   return parts_->decoder.decode(std::move(tokens));
@@ -158,7 +159,7 @@ std::optional<std::int32_t> TokenizerParts::id(std::string_view token) const {
 std::int64_t Tokenizer::vocab_size() const { return parts_->vocab_size; }
 
 std::optional<std::string> Tokenizer::token(std::int32_t id) const {
-  if (const AddedToken* added = parts_->added_token(id)) return added->content;
+  if (const AddedToken* added = parts_->added_token(id)) return added->shown;
   const std::string* text = parts_->model.vocabulary().text(id);
   return text == nullptr ? std::nullopt : std::optional(*text);
 }

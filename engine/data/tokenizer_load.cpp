@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <unordered_set>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -125,7 +126,8 @@ std::shared_ptr<TokenizerParts> build(std::string_view text, const std::string& 
   for (const auto* ids : {&parts->frame.before, &parts->frame.behind}) {
     for (const std::int32_t id : *ids) {
       if (!parts->added_token(id) && !parts->model.vocabulary().text(id))
-        root.at("post_processor").fail("the special token " + std::to_string(id) + " is neither in the vocabulary nor among the added tokens");
+        root.at("post_processor")
+            .fail("the special token " + std::to_string(id) + " is neither in the vocabulary nor among the added tokens");
     }
   }
   return parts;
@@ -156,6 +158,13 @@ void apply_config(const JsonView& config, TokenizerParts& parts) {
 }
 
 void set_added(TokenizerParts& parts, std::vector<AddedToken> added, const std::vector<std::string>& normalized_contents) {
+  std::unordered_set<std::string> specials;
+  for (const auto& token : added)
+    if (token.special) specials.insert(token.content);
+  for (std::size_t i = 0; i < added.size(); ++i) {
+    added[i].shown = added[i].normalized ? normalized_contents[i] : added[i].content;
+    added[i].skipped = specials.count(added[i].shown) > 0;
+  }
   parts.added = {std::move(added), normalized_contents};
   parts.vocab_size = parts.model.vocabulary().end_id();
   const auto& tokens = parts.added.tokens();

@@ -23,10 +23,13 @@ struct Beside {
 
 void refuse_other_classes(const JsonView& config) {
   const std::string name = config.string_or("tokenizer_class", "LlamaTokenizer");
-  for (const char* known : {"LlamaTokenizer", "CodeLlamaTokenizer", "GemmaTokenizer", "PreTrainedTokenizerFast", "TokenizersBackend"})
+  for (const char* known :
+       {"LlamaTokenizer", "CodeLlamaTokenizer", "GemmaTokenizer", "PreTrainedTokenizerFast", "TokenizersBackend"})
     if (name.starts_with(known)) return;
-  config.at("tokenizer_class").fail("\"" + name.substr(0, 60) + "\" with a tokenizer.model is not supported; expected LlamaTokenizer "
-                                    "or GemmaTokenizer (or a tokenizer.json in the folder)");
+  config.at("tokenizer_class")
+      .fail("\"" + name.substr(0, 60) +
+            "\" with a tokenizer.model is not supported; expected LlamaTokenizer "
+            "or GemmaTokenizer (or a tokenizer.json in the folder)");
 }
 
 SentencePiece::Prefix prefix_of(const std::optional<JsonView>& config) {
@@ -39,13 +42,19 @@ SentencePiece::Prefix prefix_of(const std::optional<JsonView>& config) {
 TokenModel names_of(const SentencePiece& sentence_piece, const std::string& source) {
   Json vocab = Json::object();
   const auto& pieces = sentence_piece.pieces();
-  for (std::size_t id = 0; id < pieces.size(); ++id) vocab[pieces[id]] = id;
+  for (std::size_t id = 0; id < pieces.size(); ++id) {
+    Json& own = vocab[pieces[id]];
+    if (!own.is_null())
+      throw InputError(source + ": piece " + std::to_string(id) + ": the text of piece " + own.dump() + ", too");
+    own = id;
+  }
   const Json model{{"type", "WordLevel"}, {"vocab", std::move(vocab)}};
   return TokenModel(JsonView(model, source));
 }
 
 Json decoder_of(bool strips_prefix) {
-  Json steps = Json::parse(R"([{"type":"Replace","pattern":{"String":"▁"},"content":" "},{"type":"ByteFallback"},{"type":"Fuse"}])");
+  Json steps = Json::parse(
+      R"([{"type":"Replace","pattern":{"String":"▁"},"content":" "},{"type":"ByteFallback"},{"type":"Fuse"}])");
   if (strips_prefix) steps.push_back({{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}});
   return {{"type", "Sequence"}, {"decoders", std::move(steps)}};
 }
@@ -79,7 +88,7 @@ class AddedList {
     if (const auto found = tokens_.find(text); found != tokens_.end()) {
       found->second.special = true;
     } else if (const auto id = parts_.model.vocabulary().id(text)) {
-      tokens_[text] = {*id, text, false, false, false, false, true};
+      tokens_[text] = {.id = *id, .content = text, .special = true};
     }
   }
   void mark_named(const JsonView& config) {
@@ -87,7 +96,8 @@ class AddedList {
       if (const auto text = special_text(config, key)) mark_special(*text);
     const auto more = config.find("additional_special_tokens");
     if (!more || !more->is_array()) return;
-    for (const auto& item : more->items()) mark_special(item.is_object() ? item.at("content").as_string() : item.as_string());
+    for (const auto& item : more->items())
+      mark_special(item.is_object() ? item.at("content").as_string() : item.as_string());
   }
   bool empty() const { return tokens_.empty(); }
   std::vector<AddedToken> take() {
@@ -117,7 +127,8 @@ class AddedList {
 
 void read_specials(const Beside& beside, TokenizerParts& parts) {
   AddedList added(parts);
-  const auto config = beside.view(beside.config), map = beside.view(beside.special_map), plain = beside.view(beside.added);
+  const auto config = beside.view(beside.config), map = beside.view(beside.special_map),
+             plain = beside.view(beside.added);
   if (plain) added.read_plain(*plain);
   if (config)
     if (const auto decoder = config->find("added_tokens_decoder")) added.read_decoder(*decoder);
@@ -125,9 +136,12 @@ void read_specials(const Beside& beside, TokenizerParts& parts) {
     if (view) added.mark_named(*view);
   // Nobody says: the model's own.
   if (added.empty())
-    for (const std::int32_t id : parts.sentence_piece->control()) added.mark_special(*parts.model.vocabulary().text(id));
+    for (const std::int32_t id : parts.sentence_piece->control())
+      added.mark_special(*parts.model.vocabulary().text(id));
   std::vector<AddedToken> tokens = added.take();
-  for (const auto& token : tokens) parts.hash = XXH3_64bits_withSeed(token.content.data(), token.content.size(), parts.hash + static_cast<std::uint64_t>(token.id));
+  for (const auto& token : tokens)
+    parts.hash = XXH3_64bits_withSeed(token.content.data(), token.content.size(),
+                                      parts.hash + static_cast<std::uint64_t>(token.id));
   const std::vector<std::string> unchanged(tokens.size());
   set_added(parts, std::move(tokens), unchanged);
 }
@@ -153,7 +167,8 @@ void set_frame(const Beside& beside, TokenizerParts& parts) {
 std::shared_ptr<TokenizerParts> build(std::string_view model, const Beside& beside, const std::string& source) {
   // Llama 3's own files carry this name and another format: lines of base64 and a rank.
   if (model.starts_with("IQ== "))
-    throw InputError(source + ": a tiktoken vocabulary, no SentencePiece model; put the model's tokenizer.json into the folder");
+    throw InputError(source +
+                     ": a tiktoken vocabulary, no SentencePiece model; put the model's tokenizer.json into the folder");
   const auto config = beside.view(beside.config);
   if (config && !config->is_object()) config->fail("expected an object");
   if (config) refuse_other_classes(*config);
@@ -171,12 +186,16 @@ std::shared_ptr<TokenizerParts> build(std::string_view model, const Beside& besi
 
 }  // namespace
 
-std::shared_ptr<TokenizerParts> parse_sentence_piece(std::string_view model, std::string_view config, std::string_view special_map,
-                                                     std::string_view added_tokens, const std::string& source) {
+std::shared_ptr<TokenizerParts> parse_sentence_piece(std::string_view model, std::string_view config,
+                                                     std::string_view special_map, std::string_view added_tokens,
+                                                     const std::string& source) {
   const auto parsed = [&](std::string_view text, const char* name) {
     return text.empty() ? JsonDocument{} : parse_json_document(text, source + ": " + name, k_config_limits);
   };
-  return build(model, {parsed(config, "configuration"), parsed(special_map, "special tokens"), parsed(added_tokens, "added tokens")}, source);
+  return build(
+      model,
+      {parsed(config, "configuration"), parsed(special_map, "special tokens"), parsed(added_tokens, "added tokens")},
+      source);
 }
 
 std::shared_ptr<TokenizerParts> load_sentence_piece(const std::filesystem::path& file) {
@@ -186,7 +205,9 @@ std::shared_ptr<TokenizerParts> load_sentence_piece(const std::filesystem::path&
     return std::filesystem::exists(path, ignored) ? read_json(path, k_config_limits) : JsonDocument{};
   };
   const MappedFile mapped(file);
-  return build(mapped.text(), {read("tokenizer_config.json"), read("special_tokens_map.json"), read("added_tokens.json")}, file.string());
+  return build(mapped.text(),
+               {read("tokenizer_config.json"), read("special_tokens_map.json"), read("added_tokens.json")},
+               file.string());
 }
 
 }  // namespace engine

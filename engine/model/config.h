@@ -12,8 +12,8 @@ namespace engine {
 /// How positions turn queries and keys; fields that the kind of scaling does not use keep these values.
 struct RopeConfig {
   double theta = 10000.0;
-  std::string scaling = "default";  ///< default, linear, llama3, yarn
-  double factor = 1;                ///< linear, llama3, yarn
+  std::string scaling = "default";                   ///< default, linear, llama3, yarn
+  double factor = 1;                                 ///< linear, llama3, yarn
   double low_freq_factor = 1, high_freq_factor = 4;  ///< llama3
   std::int64_t original_positions = 0;               ///< llama3, yarn: positions before scaling
   double beta_fast = 32, beta_slow = 1;              ///< yarn: turns that bound the ramp

@@ -74,7 +74,8 @@ void ModelParityTest::loads_are_timed_and_reported() {
 void ModelParityTest::a_partial_load_is_refused() {
   QTemporaryDir dir;
   const fs::path folder = dir.path().toStdString();
-  for (const auto& entry : fs::directory_iterator(golden_models() / "llama3-old-gelu")) fs::copy(entry.path(), folder / entry.path().filename());
+  for (const auto& entry : fs::directory_iterator(golden_models() / "llama3-old-gelu"))
+    fs::copy(entry.path(), folder / entry.path().filename());
   auto tensors = read_tensors(folder / "model.safetensors");
   tensors.erase("model.norm.weight");
   write_tensors(folder / "model.safetensors", tensors);
@@ -113,7 +114,8 @@ void ModelParityTest::real_models_agree_with_transformers() {
 
   const auto expected = golden["greedy_from_bos"].get<std::vector<std::int64_t>>();
   std::vector<std::int64_t> written{expected.front()};
-  while (written.size() < expected.size()) written.push_back(logits_of(model, written)[-1].argmax().item<std::int64_t>());
+  while (written.size() < expected.size())
+    written.push_back(logits_of(model, written)[-1].argmax().item<std::int64_t>());
   QVERIFY(written == expected);
   const std::vector<std::int32_t> narrow(written.begin(), written.end());
   QCOMPARE(tokenizer.decode(narrow, true), golden["greedy_text"].get<std::string>());

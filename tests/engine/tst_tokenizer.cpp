@@ -87,6 +87,8 @@ class TokenizerTest : public QObject {
   void bad_sentence_piece_files_are_refused_data();
   void bad_sentence_piece_files_are_refused();
   void both_forms_of_a_tokenizer_agree();
+  void pipelines_agree_with_the_reference_data();
+  void pipelines_agree_with_the_reference();
 };
 
 void TokenizerTest::equal_ids_for_every_expected_text_data() {
@@ -493,6 +495,27 @@ void TokenizerTest::both_forms_of_a_tokenizer_agree() {
   const engine::MappedFile file(shared_data() / "text" / "tinyshakespeare.txt");
   const auto text = file.text().substr(0, 100000);
   QVERIFY(model.encode(text, true) == json.encode(text, true));
+}
+
+void TokenizerTest::pipelines_agree_with_the_reference_data() {
+  QTest::addColumn<int>("index");
+  const auto document = engine::read_json(QFINDTESTDATA("../golden/tokenizer_pipelines.json").toStdString());
+  for (std::size_t i = 0; i < (*document.root)["cases"].size(); ++i) QTest::addRow("pipeline %zu", i) << static_cast<int>(i);
+}
+
+void TokenizerTest::pipelines_agree_with_the_reference() {
+  QFETCH(int, index);
+  static const auto document = engine::read_json(QFINDTESTDATA("../golden/tokenizer_pipelines.json").toStdString());
+  const Json& one = (*document.root)["cases"][static_cast<std::size_t>(index)];
+  Json json{{"model", (*document.root)["models"][one["model"].get<std::string>()]}};
+  for (const char* part : {"normalizer", "pre_tokenizer", "decoder", "added_tokens"}) json[part] = one[part];
+  const auto tokenizer = make(json);
+  for (const Json& row : one["texts"]) {
+    const auto text = row["text"].get<std::string>();
+    const Ids ids = tokenizer.encode(text, false);
+    QVERIFY2(ids == row["ids"].get<Ids>(), (text + "\n" + Json(ids).dump() + "\n" + row["ids"].dump()).c_str());
+    if (!row["decoded"].is_null()) QCOMPARE(tokenizer.decode(ids, true), row["decoded"].get<std::string>());
+  }
 }
 
 QTEST_APPLESS_MAIN(TokenizerTest)

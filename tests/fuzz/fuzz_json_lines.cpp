@@ -38,15 +38,28 @@ class Scratch {
 
 std::vector<std::string> fuzz::seeds() {
   using namespace std::string_literals;
-  return {"{\"text\":\"a\"}\n{\"text\":\"b\\u00e9\",\"n\":[1,2.5,null]}\r\n\n{\"text\":\"\"}", "{}\n", "",
-          // {"text":"hi"} compressed by gzip and by zstd
-          "\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xab\x56\x2a\x49\xad\x28\x51\xb2\x52\xca\xc8\x54\xaa\xe5\x02\x00\xb1\x1b\x15\xba\x0e\x00\x00\x00"s,
-          "\x28\xb5\x2f\xfd\x20\x0eq\x00\x00{\"text\":\"hi\"}\n"s};
+  return {
+      "{\"text\":\"a\"}\n{\"text\":\"b\\u00e9\",\"n\":[1,2.5,null]}\r\n\n{\"text\":\"\"}", "{}\n", "",
+      // {"text":"hi"} compressed by gzip and by zstd
+      "\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xab\x56\x2a\x49\xad\x28\x51\xb2\x52\xca\xc8\x54\xaa\xe5\x02\x00\xb1\x1b\x15\xba\x0e\x00\x00\x00"s,
+      "\x28\xb5\x2f\xfd\x20\x0eq\x00\x00{\"text\":\"hi\"}\n"s};
 }
 
 std::vector<std::string> fuzz::words() {
   using namespace std::string_literals;
-  return {"{", "}", "\"text\"", "\n", "\r\n", "[[[[", "]]]]", "1e999", "\\ud800", "null", "\xef\xbb\xbf", "\x1f\x8b\x08\x00"s, "\x28\xb5\x2f\xfd"s};
+  return {"{",
+          "}",
+          "\"text\"",
+          "\n",
+          "\r\n",
+          "[[[[",
+          "]]]]",
+          "1e999",
+          "\\ud800",
+          "null",
+          "\xef\xbb\xbf",
+          "\x1f\x8b\x08\x00"s,
+          "\x28\xb5\x2f\xfd"s};
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -17,7 +17,8 @@ void read(std::string_view bytes) {
     std::uint64_t bits = static_cast<std::uint64_t>(engine::bits_per_element(entry.dtype));
     for (const auto size : entry.shape) bits *= static_cast<std::uint64_t>(size);
     FUZZ_CHECK(bits == entry.bytes.size() * 8);
-    FUZZ_CHECK(entry.bytes.empty() || (entry.bytes.data() >= span.data() && entry.bytes.data() + entry.bytes.size() <= span.data() + span.size()));
+    FUZZ_CHECK(entry.bytes.empty() || (entry.bytes.data() >= span.data() &&
+                                       entry.bytes.data() + entry.bytes.size() <= span.data() + span.size()));
   }
 }
 
@@ -25,14 +26,38 @@ void read(std::string_view bytes) {
 
 std::vector<std::string> fuzz::seeds() {
   return {image("{}", 0),
-          image(R"({"__metadata__":{"k":"v"},"a":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},"b":{"dtype":"U8","shape":[3],"data_offsets":[24,27]}})", 27),
+          image(R"({"__metadata__":{"k":"v"},"a":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},)"
+                R"("b":{"dtype":"U8","shape":[3],"data_offsets":[24,27]}})",
+                27),
           R"({"a":{"dtype":"BF16","shape":[],"data_offsets":[0,2]}})",
           R"({"e":{"dtype":"F4","shape":[4,0],"data_offsets":[0,0]}} )"};
 }
 
 std::vector<std::string> fuzz::words() {
-  return {"{", "}", "[", "]", ",", ":", "\"", "\"dtype\"", "\"shape\"", "\"data_offsets\"", "\"__metadata__\"", "\"F32\"", "\"BF16\"", "\"F4\"",
-          "\"BOOL\"", "\"F8_E4M3\"", "18446744073709551615", "9223372036854775807", "4294967296", "-1", "0", "1e9", "null", "\\u0000"};
+  return {"{",
+          "}",
+          "[",
+          "]",
+          ",",
+          ":",
+          "\"",
+          "\"dtype\"",
+          "\"shape\"",
+          "\"data_offsets\"",
+          "\"__metadata__\"",
+          "\"F32\"",
+          "\"BF16\"",
+          "\"F4\"",
+          "\"BOOL\"",
+          "\"F8_E4M3\"",
+          "18446744073709551615",
+          "9223372036854775807",
+          "4294967296",
+          "-1",
+          "0",
+          "1e9",
+          "null",
+          "\\u0000"};
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -8,23 +8,80 @@ namespace {
 // Behind a zero byte comes the text to encode.
 std::string with_text(const std::string& json) { return json + '\0' + " Hello, wörld! abc  ab\n12345 <s>"; }
 
-const std::string k_model = R"({"type":"BPE","unk_token":"<unk>","fuse_unk":true,"byte_fallback":true,"vocab":{"<unk>":0,"a":1,"b":2,"c":3,"ab":4,"abc":5,"▁":6,"<0xC3>":7,"Ġ":8,"o":9,"l":10,"ll":11},"merges":["a b","ab c","l l"]})";
+const std::string k_model =
+    R"({"type":"BPE","unk_token":"<unk>","fuse_unk":true,"byte_fallback":true,)"
+    R"("vocab":{"<unk>":0,"a":1,"b":2,"c":3,"ab":4,"abc":5,"▁":6,"<0xC3>":7,"Ġ":8,"o":9,"l":10,"ll":11},)"
+    R"("merges":["a b","ab c","l l"]})";
 
 }  // namespace
 
 std::vector<std::string> fuzz::seeds() {
   return {
-      with_text(R"({"model":)" + k_model + R"(,"pre_tokenizer":{"type":"Metaspace","replacement":"▁","prepend_scheme":"first","split":false},"decoder":{"type":"Sequence","decoders":[{"type":"Replace","pattern":{"String":"▁"},"content":" "},{"type":"ByteFallback"},{"type":"Fuse"},{"type":"Strip","content":" ","start":1,"stop":0}]}})"),
-      with_text(R"({"model":)" + k_model + R"(,"normalizer":{"type":"Sequence","normalizers":[{"type":"NFKC"},{"type":"Lowercase"},{"type":"Prepend","prepend":"▁"},{"type":"Replace","pattern":{"Regex":"\\s+"},"content":"▁"},{"type":"Strip"},{"type":"StripAccents"}]},"added_tokens":[{"id":12,"content":"<s>","special":true,"lstrip":true,"rstrip":true,"single_word":true}],"post_processor":{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<s>"}},{"Sequence":{"id":"A"}}],"special_tokens":{"<s>":{"ids":[12]}}}})"),
-      with_text(R"({"model":)" + k_model + R"(,"pre_tokenizer":{"type":"Sequence","pretokenizers":[{"type":"Split","pattern":{"Regex":"'s|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}|\\s+(?!\\S)|\\s+"},"behavior":"Isolated","invert":false},{"type":"ByteLevel","add_prefix_space":false,"use_regex":false}]},"decoder":{"type":"ByteLevel"}})"),
-      with_text(R"({"model":{"type":"WordLevel","unk_token":"?","vocab":{"?":0,"the":1}},"pre_tokenizer":{"type":"Sequence","pretokenizers":[{"type":"BertPreTokenizer"},{"type":"Digits","individual_digits":true},{"type":"Punctuation","behavior":"MergedWithNext"}]}})")};
+      with_text(R"({"model":)" + k_model +
+                R"(,"pre_tokenizer":{"type":"Metaspace","replacement":"▁",)"
+                R"("prepend_scheme":"first","split":false},"decoder":{"type":"Sequence","decoders":[{"type":"Replace",)"
+                R"("pattern":{"String":"▁"},"content":" "},{"type":"ByteFallback"},{"type":"Fuse"},{"type":"Strip",)"
+                R"("content":" ","start":1,"stop":0}]}})"),
+      with_text(
+          R"({"model":)" + k_model +
+          R"(,"normalizer":{"type":"Sequence","normalizers":[)"
+          R"({"type":"NFKC"},{"type":"Lowercase"},{"type":"Prepend","prepend":"▁"},{"type":"Replace",)"
+          R"("pattern":{"Regex":"\\s+"},"content":"▁"},{"type":"Strip"},{"type":"StripAccents"}]},"added_tokens":[)"
+          R"({"id":12,"content":"<s>","special":true,"lstrip":true,"rstrip":true,"single_word":true}],)"
+          R"("post_processor":{"type":"TemplateProcessing","single":[)"
+          R"({"SpecialToken":{"id":"<s>"}},{"Sequence":{"id":"A"}}],"special_tokens":{"<s>":{"ids":[12]}}}})"),
+      with_text(
+          R"({"model":)" + k_model +
+          R"(,"pre_tokenizer":{"type":"Sequence","pretokenizers":[)"
+          R"({"type":"Split","pattern":{"Regex":"'s|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}|\\s+(?!\\S)|\\s+"},)"
+          R"("behavior":"Isolated","invert":false},{"type":"ByteLevel","add_prefix_space":false,)"
+          R"("use_regex":false}]},"decoder":{"type":"ByteLevel"}})"),
+      with_text(R"({"model":{"type":"WordLevel","unk_token":"?","vocab":{"?":0,"the":1}},)"
+                R"("pre_tokenizer":{"type":"Sequence","pretokenizers":[{"type":"BertPreTokenizer"},{"type":"Digits",)"
+                R"("individual_digits":true},{"type":"Punctuation","behavior":"MergedWithNext"}]}})")};
 }
 
 std::vector<std::string> fuzz::words() {
-  return {"\"type\"", "\"BPE\"", "\"vocab\"", "\"merges\"", "\"Split\"", "\"Regex\"", "\"String\"", "\"behavior\"", "\"Isolated\"",
-          "\"Removed\"", "\"Contiguous\"", "\"MergedWithPrevious\"", "\"invert\"", "\"ByteLevel\"", "\"Metaspace\"", "\"prepend_scheme\"", "\"first\"",
-          "\"NFD\"", "\"Replace\"", "\"Strip\"", "\"added_tokens\"", "\"content\"", "\"normalized\"", "\"ignore_merges\"", "(?=", "(?<!", "\\\\p{L}", "[^", "){2,9}",
-          "(a|b|ab)*", "\\\\S", "\\\\G", "(?i:", "\xE2\x96\x81", "<0x41>", "4194303", "-1", "null", "true", std::string(1, '\0')};
+  return {"\"type\"",
+          "\"BPE\"",
+          "\"vocab\"",
+          "\"merges\"",
+          "\"Split\"",
+          "\"Regex\"",
+          "\"String\"",
+          "\"behavior\"",
+          "\"Isolated\"",
+          "\"Removed\"",
+          "\"Contiguous\"",
+          "\"MergedWithPrevious\"",
+          "\"invert\"",
+          "\"ByteLevel\"",
+          "\"Metaspace\"",
+          "\"prepend_scheme\"",
+          "\"first\"",
+          "\"NFD\"",
+          "\"Replace\"",
+          "\"Strip\"",
+          "\"added_tokens\"",
+          "\"content\"",
+          "\"normalized\"",
+          "\"ignore_merges\"",
+          "(?=",
+          "(?<!",
+          "\\\\p{L}",
+          "[^",
+          "){2,9}",
+          "(a|b|ab)*",
+          "\\\\S",
+          "\\\\G",
+          "(?i:",
+          "\xE2\x96\x81",
+          "<0x41>",
+          "4194303",
+          "-1",
+          "null",
+          "true",
+          std::string(1, '\0')};
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -18,8 +18,18 @@ std::vector<std::string> fuzz::seeds() {
 
 std::vector<std::string> fuzz::words() {
   using namespace std::string_literals;
-  return {"\x0a\x0c"s, "\x12\x02\x18\x02"s, "\x1a\x02\x18\x00"s, "\x1a\x04\x12\x02\xff\xff"s, "\x18\x06"s, "\x18\x02"s, "\xe2\x96\x81"s, "<0x41>", "<unk>",
-          "\x15\x00\x00\xc0\x7f"s, "\x15\xff\xff\x7f\xff"s, "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"s};
+  return {"\x0a\x0c"s,
+          "\x12\x02\x18\x02"s,
+          "\x1a\x02\x18\x00"s,
+          "\x1a\x04\x12\x02\xff\xff"s,
+          "\x18\x06"s,
+          "\x18\x02"s,
+          "\xe2\x96\x81"s,
+          "<0x41>",
+          "<unk>",
+          "\x15\x00\x00\xc0\x7f"s,
+          "\x15\xff\xff\x7f\xff"s,
+          "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"s};
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -28,16 +28,26 @@ class Random {
   std::uint64_t state_;
 };
 
-void mutate(std::string& input, const std::vector<std::string>& pool, const std::vector<std::string>& words, Random& random) {
-  const std::size_t at = random.below(input.size() + 1), length = random.below(std::min<std::size_t>(input.size() - at, 64) + 1);
+void mutate(std::string& input, const std::vector<std::string>& pool, const std::vector<std::string>& words,
+            Random& random) {
+  const std::size_t at = random.below(input.size() + 1),
+                    length = random.below(std::min<std::size_t>(input.size() - at, 64) + 1);
   switch (random.below(7)) {
     case 0:
       if (at < input.size()) input[at] = static_cast<char>(input[at] ^ 1 << random.below(8));
       return;
-    case 1: input.erase(at, length); return;
-    case 2: input.insert(at, input.substr(at, length)); return;
-    case 3: input.insert(at, 1, static_cast<char>(random.below(256))); return;
-    case 4: input.replace(at, random.below(2) ? length : 0, words.empty() ? "" : words[random.below(words.size())]); return;
+    case 1:
+      input.erase(at, length);
+      return;
+    case 2:
+      input.insert(at, input.substr(at, length));
+      return;
+    case 3:
+      input.insert(at, 1, static_cast<char>(random.below(256)));
+      return;
+    case 4:
+      input.replace(at, random.below(2) ? length : 0, words.empty() ? "" : words[random.below(words.size())]);
+      return;
     case 5: {
       const std::string& other = pool[random.below(pool.size())];
       input = input.substr(0, at) + other.substr(random.below(other.size() + 1));
@@ -45,12 +55,15 @@ void mutate(std::string& input, const std::vector<std::string>& pool, const std:
     }
     default: {
       const auto digit = input.find_first_of("0123456789", at);
-      if (digit != input.npos) input.replace(digit, 1, std::to_string(random.below(2) ? random.below(1 << 16) : random.below(11)));
+      if (digit != input.npos)
+        input.replace(digit, 1, std::to_string(random.below(2) ? random.below(1 << 16) : random.below(11)));
     }
   }
 }
 
-void run(const std::string& input) { LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(input.data()), input.size()); }
+void run(const std::string& input) {
+  LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(input.data()), input.size());
+}
 
 std::string read(const fs::path& file) {
   std::ifstream in(file, std::ios::binary);
@@ -59,16 +72,20 @@ std::string read(const fs::path& file) {
 
 void write_start(const fs::path& folder, const std::vector<std::string>& seeds) {
   fs::create_directories(folder);
-  for (std::size_t i = 0; i < seeds.size(); ++i) std::ofstream(folder / std::to_string(i), std::ios::binary) << seeds[i];
+  for (std::size_t i = 0; i < seeds.size(); ++i)
+    std::ofstream(folder / std::to_string(i), std::ios::binary) << seeds[i];
   std::ofstream dictionary(folder.string() + ".dict");
   constexpr const char* k_hex = "0123456789abcdef";
   for (const std::string& word : fuzz::words()) {
     dictionary << '"';
     for (const char c : word) {
       const auto byte = static_cast<unsigned char>(c);
-      if (c == '"' || c == '\\') dictionary << '\\' << c;
-      else if (byte < 0x20 || byte > 0x7E) dictionary << "\\x" << k_hex[byte >> 4] << k_hex[byte & 15];
-      else dictionary << c;
+      if (c == '"' || c == '\\')
+        dictionary << '\\' << c;
+      else if (byte < 0x20 || byte > 0x7E)
+        dictionary << "\\x" << k_hex[byte >> 4] << k_hex[byte & 15];
+      else
+        dictionary << c;
     }
     dictionary << "\"\n";
   }
