@@ -96,7 +96,7 @@ void print_model(const engine::ModelInfo& m, bool tensors) {
   auto n = [](std::int64_t v) { return std::to_string(v); };
   print_fact("model", m.source + (m.loads() ? ": loads whole" : ": does not load, its files do not fit config.json"));
   print_fact("architecture", m.architecture);
-  print_fact("shape", n(m.layers) + " layers, " + n(m.heads) + " query heads, " + n(m.kv_heads) + " key heads of " + n(m.head_dim) +
+  print_fact("shape", n(m.layers) + " layers, " + n(m.heads) + " query heads, " + n(m.kv_heads) + " key/value heads of " + n(m.head_dim) +
                           ", width " + n(m.hidden) + ", MLP " + n(m.mlp));
   print_fact("vocabulary", n(m.vocabulary) + (m.tied_embeddings ? ", embeddings tied" : ", head apart"));
   print_fact("positions", n(m.positions) + ", RoPE " + m.rope);

@@ -13,6 +13,7 @@ QWidget[role="inset"] { background: @panel; }
 QFrame[role="card"] { background: @panel; border: 1px solid @line; border-radius: 4px; }
 QFrame[role="banner"] { background: @panel; border: 1px solid @warning; border-radius: 4px; }
 QFrame[role="banner"][level="error"] { border-color: @error; }
+QFrame[role="banner"][level="busy"] { border-color: @line; }
 QLabel[role="secondary"] { color: @secondary; }
 QLabel[role="problem"] { color: @error; }
 QLabel[role="good"] { color: @good; }
@@ -58,6 +59,18 @@ QLineEdit:disabled, QComboBox:disabled { color: @disabled; }
 QLineEdit[problem="true"], QComboBox[problem="true"] { border-color: @error; }
 QComboBox::drop-down { border: none; width: 20px; }
 QComboBox::down-arrow { image: url(:/icons/chevron-down-grey.svg); width: 12px; height: 12px; }
+QSpinBox { background: @panel; color: @text; border: 1px solid @line; border-radius: 4px; min-height: @24px; padding: 1px 2px 1px 6px;
+  selection-background-color: @accent; selection-color: @on_accent; }
+QSpinBox:hover { border-color: @secondary; }
+QSpinBox:focus { border-color: @accent; }
+QSpinBox:disabled { color: @disabled; }
+QFrame[role="card"] QSpinBox { background: @field; }
+QFrame[role="card"] QSpinBox QLineEdit { border: none; background: transparent; min-height: 0px; padding: 0px; }
+QSpinBox QLineEdit { border: none; background: transparent; min-height: 0px; padding: 0px; }
+QSpinBox::up-button, QSpinBox::down-button { border: none; background: transparent; width: 16px; }
+QSpinBox::up-arrow { image: url(:/icons/chevron-up-grey.svg); width: 10px; height: 10px; }
+QSpinBox::down-arrow { image: url(:/icons/chevron-down-grey.svg); width: 10px; height: 10px; }
+QPlainTextEdit[role="plain"] { border: none; border-radius: 0px; }
 QComboBox QAbstractItemView { background: @panel; color: @text; border: 1px solid @line; outline: 0px;
   selection-background-color: @selection; selection-color: @text; padding: 2px; }
 QComboBox QAbstractItemView::item { min-height: @24px; padding: 0px 6px; }
@@ -74,14 +87,17 @@ QTabBar::tab:focus { color: @accent; }
 QHeaderView { background: @panel; border: none; }
 QHeaderView::section { background: @panel; color: @secondary; border: none; border-bottom: 1px solid @line;
   padding: 5px 11px; font-weight: 400; }
+QHeaderView::up-arrow { image: url(:/icons/chevron-up-grey.svg); width: 10px; height: 10px; }
+QHeaderView::down-arrow { image: url(:/icons/chevron-down-grey.svg); width: 10px; height: 10px; }
 QTableView, QListView, QTreeView { background: @panel; color: @text; border: 1px solid @line; border-radius: 4px;
   outline: 0px; gridline-color: @grid; selection-background-color: @selection; selection-color: @text; }
 QTableView:focus, QListView:focus { border-color: @accent; }
 QTableView::item { border: none; padding: 0px 8px; }
 QTableCornerButton::section { background: @panel; border: none; }
+QAbstractScrollArea::corner { background: transparent; border: none; }
 QListView[role="plain"] { border: none; background: transparent; }
 
-QDockWidget { color: @secondary; titlebar-close-icon: url(:/icons/close-grey.svg); }
+QDockWidget { color: @secondary; font-size: @size; titlebar-close-icon: url(:/icons/close-grey.svg); }
 QDockWidget::close-button { border: none; background: transparent; padding: 0px; icon-size: 12px; }
 QDockWidget::close-button:hover { background: @pressed; border-radius: 3px; }
 QDockWidget::title { background: @window; padding: 6px 12px; text-align: left; }
@@ -149,6 +165,7 @@ QString styleSheet(const Colors& c, double zoom) {
       {"@text", c.text.name()},
   };
   for (const auto& [word, value] : words) sheet.replace(QLatin1String(word), value);
+  sheet.replace("@size", QString("%1pt").arg(10 * zoom));
   for (int px : {26, 24, 20, 16})
     sheet.replace(QString("@%1px").arg(px),
                   QString("%1px").arg(static_cast<int>(std::lround(px * zoom))));
