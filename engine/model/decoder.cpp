@@ -21,7 +21,9 @@ Tensor activate(MlpActivation kind, const Tensor& x) {
 Tensor rotate(const Tensor& x, const std::pair<Tensor, Tensor>& rotary) {
   const std::int64_t half = x.size(-1) / 2;
   const Tensor a = x.narrow(-1, 0, half), b = x.narrow(-1, half, half);
-  return x * rotary.first.to(x.dtype()) + at::cat({-b, a}, -1) * rotary.second.to(x.dtype());
+  // Both halves turn by the same angles.
+  const Tensor cos = rotary.first.narrow(-1, 0, half).to(x.dtype()), sin = rotary.second.narrow(-1, 0, half).to(x.dtype());
+  return at::cat({a * cos - b * sin, b * cos + a * sin}, -1);
 }
 
 }  // namespace
