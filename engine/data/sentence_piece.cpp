@@ -25,8 +25,14 @@ SentencePiece::SentencePiece(std::string_view bytes, const std::string& source, 
   unigram_ = file.unigram;
   if (prefix != Prefix::model) file.model += k_no_prefix;
   auto& processor = library_->processor;
-  const auto status = processor.LoadFromSerializedProto({file.model.data(), file.model.size()});
-  if (!status.ok()) throw InputError(source + ": not a usable SentencePiece model: " + status.ToString());
+  std::string why;
+  try {
+    const auto status = processor.LoadFromSerializedProto({file.model.data(), file.model.size()});
+    if (!status.ok()) why = status.ToString();
+  } catch (const std::exception& error) {  // its search trees throw
+    why = error.what();
+  }
+  if (!why.empty()) throw InputError(source + ": not a usable SentencePiece model: " + why);
   for (int id = 0; id < processor.GetPieceSize(); ++id) pieces_.push_back(processor.IdToPiece(id));
   if (prefix != Prefix::model) {
     adds_prefix_ = prefix == Prefix::first;

@@ -92,6 +92,7 @@ void check_piece(std::string_view bytes, std::int64_t index, const std::string& 
       has_text = f.delimited && !f.content.empty();
       if (f.content.size() > k_max_piece_bytes) fail("longer than 1024 bytes");
       if (!is_valid_utf8(f.content)) fail("not valid UTF-8");
+      if (f.content.find('\0') != f.content.npos) fail("a NUL character, which its search tree cannot hold");
     } else if (f.number == 2 && !std::isfinite(std::bit_cast<float>(static_cast<std::uint32_t>(f.value)))) {
       fail("expected a finite score");
     } else if (f.number == 3 && (f.value < 1 || f.value > 6)) {

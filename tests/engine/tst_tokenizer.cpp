@@ -460,6 +460,7 @@ void TokenizerTest::bad_sentence_piece_files_are_refused_data() {
   row("score not finite", "\x0A\x08\x0A\x01\x61\x15\0\0\xC0\x7F"sv, "piece 0: expected a finite score");
   row("unknown type", "\x0A\x05\x0A\x01\x61\x18\x09"sv, "piece 0: unknown type 9");
   row("no UTF-8", "\x0A\x03\x0A\x01\xFF"sv, "piece 0: not valid UTF-8");
+  row("NUL in a piece", "\x0A\x04\x0A\x02\x61\0"sv, "piece 0: a NUL character");
   row("word model", "\x0A\x03\x0A\x01\x61\x12\x02\x18\x03"sv, "model type 3 is not supported");
   row("table beyond its end", "\x0A\x03\x0A\x01\x61\x1A\x0A\x12\x08\0\x04\0\0\x61\x61\x61\0"sv, "normalisation table is damaged");
   row("no unknown piece", "\x0A\x03\x0A\x01\x61\x12\x02\x18\x02"sv, "not a usable SentencePiece model");
