@@ -233,11 +233,15 @@ void MainWindow::notify(const QString& sentence, bool error) {
 
 void MainWindow::setScheme(Scheme scheme) {
   scheme_ = scheme;
-  applyTheme(*qApp, scheme_, zoom_);
+  restyle();
 }
 
 void MainWindow::setZoom(double zoom) {
   zoom_ = std::clamp(zoom, 0.8, 2.0);
+  restyle();
+}
+
+void MainWindow::restyle() {
   applyTheme(*qApp, scheme_, zoom_);
   // The menu bar places its corner when it is resized only, and sizes follow the new font later.
   QTimer::singleShot(0, this, [this] {

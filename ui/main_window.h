@@ -82,6 +82,7 @@ class MainWindow : public QMainWindow {
   void buildLookingPages(Looking looking);
   void browse(Page page);
   void refreshStatus();
+  void restyle();
   void say(const QString& sentence);  ///< in the status bar, for a while
   void restore();
   void remember();

@@ -87,8 +87,6 @@ QTabBar::tab:focus { color: @accent; }
 QHeaderView { background: @panel; border: none; }
 QHeaderView::section { background: @panel; color: @secondary; border: none; border-bottom: 1px solid @line;
   padding: 5px 11px; font-weight: 400; }
-QHeaderView::up-arrow { image: url(:/icons/chevron-up-grey.svg); width: 10px; height: 10px; }
-QHeaderView::down-arrow { image: url(:/icons/chevron-down-grey.svg); width: 10px; height: 10px; }
 QTableView, QListView, QTreeView { background: @panel; color: @text; border: 1px solid @line; border-radius: 4px;
   outline: 0px; gridline-color: @grid; selection-background-color: @selection; selection-color: @text; }
 QTableView:focus, QListView:focus { border-color: @accent; }
@@ -97,7 +95,7 @@ QTableCornerButton::section { background: @panel; border: none; }
 QAbstractScrollArea::corner { background: transparent; border: none; }
 QListView[role="plain"] { border: none; background: transparent; }
 
-QDockWidget { color: @secondary; font-size: @size; titlebar-close-icon: url(:/icons/close-grey.svg); }
+QDockWidget { color: @secondary; titlebar-close-icon: url(:/icons/close-grey.svg); }
 QDockWidget::close-button { border: none; background: transparent; padding: 0px; icon-size: 12px; }
 QDockWidget::close-button:hover { background: @pressed; border-radius: 3px; }
 QDockWidget::title { background: @window; padding: 6px 12px; text-align: left; }
@@ -165,7 +163,6 @@ QString styleSheet(const Colors& c, double zoom) {
       {"@text", c.text.name()},
   };
   for (const auto& [word, value] : words) sheet.replace(QLatin1String(word), value);
-  sheet.replace("@size", QString("%1pt").arg(10 * zoom));
   for (int px : {26, 24, 20, 16})
     sheet.replace(QString("@%1px").arg(px),
                   QString("%1px").arg(static_cast<int>(std::lround(px * zoom))));

@@ -132,7 +132,9 @@ void ModelPage::encode() {
 
 void ModelPage::changeEvent(QEvent* event) {
   QWidget::changeEvent(event);
-  if (event->type() == QEvent::StyleChange && info_) showReport();
+  if (event->type() != QEvent::StyleChange || !info_) return;
+  showReport();
+  QTimer::singleShot(0, this, &ModelPage::showFacts);  // their sizes follow the new font
 }
 
 }  // namespace ui
