@@ -1,0 +1,372 @@
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "kernels/hybrid_attention_plan.h"
+
+namespace kernels {
+namespace {
+
+using Doubles = std::vector<double>;
+using Index = std::int64_t;
+
+Index offset(const std::array<Index, k_max_dims>& strides, std::initializer_list<Index> index) {
+  Index at = 0;
+  int d = 0;
+  for (const Index i : index) at += strides[d++] * i;
+  return at;
+}
+
+double read(const View& view, std::initializer_list<Index> index) {
+  const Index at = offset(view.strides, index);
+  return view.dtype == DType::f64 ? static_cast<const double*>(view.data)[at]
+                                  : static_cast<const float*>(view.data)[at];
+}
+
+void write(const OutView& view, std::initializer_list<Index> index, double value) {
+  const Index at = offset(view.strides, index);
+  if (view.dtype == DType::f64)
+    static_cast<double*>(view.data)[at] = value;
+  else
+    static_cast<float*>(view.data)[at] = static_cast<float>(value);
+}
+
+void add(const OutView& view, std::initializer_list<Index> index, double value) {
+  const View sum{view.data, view.dtype, view.dims, view.sizes, view.strides};
+  write(view, index, read(sum, index) + value);
+}
+
+/// Zeros everywhere. Every gradient here is zeroed once and then added to.
+void clear(const OutView& view) {
+  if (!view) return;
+  auto size = view.sizes;
+  std::fill(size.begin() + view.dims, size.end(), 1);
+  for (Index a = 0; a < size[0]; ++a)
+    for (Index b = 0; b < size[1]; ++b)
+      for (Index c = 0; c < size[2]; ++c)
+        for (Index d = 0; d < size[3]; ++d) write(view, {a, b, c, d}, 0);
+}
+
+double dot(const double* a, const double* b, Index n) {
+  double sum = 0;
+  for (Index i = 0; i < n; ++i) sum += a[i] * b[i];
+  return sum;
+}
+
+/// [T,D] of one head.
+Doubles rows(const View& x, Index b, Index h, const Plan& p) {
+  Doubles out;
+  out.reserve(p.length * p.dim);
+  for (Index t = 0; t < p.length; ++t)
+    for (Index d = 0; d < p.dim; ++d) out.push_back(read(x, {b, h, t, d}));
+  return out;
+}
+
+/// σ(z) over F columns.
+void activate(Activation activation, const Doubles& z, double* out, Index& clamped) {
+  const double most = *std::max_element(z.begin(), z.end());
+  double sum = 0;
+  for (std::size_t f = 0; f < z.size(); ++f) {
+    switch (activation) {
+      case Activation::softmax:
+        sum += out[f] = std::exp(z[f] - most);
+        break;
+      case Activation::exp:
+        clamped += z[f] > k_exp_clamp;
+        out[f] = std::exp(std::min(z[f], k_exp_clamp));
+        break;
+      case Activation::relu:
+        out[f] = std::max(z[f], 0.0);
+        break;
+      case Activation::elu1:
+        out[f] = z[f] > 0 ? z[f] + 1 : std::exp(z[f]);
+        break;
+      case Activation::none:
+        out[f] = z[f];
+        break;
+    }
+  }
+  if (activation == Activation::softmax)
+    for (std::size_t f = 0; f < z.size(); ++f) out[f] /= sum;
+}
+
+/// z = Wᵀx + b, or x itself.
+Doubles columns_of(const FeatureMap& map, Index h, const double* x, const Plan& p) {
+  if (!map.weight) return Doubles(x, x + p.dim);
+  Doubles z(p.columns);
+  for (Index f = 0; f < p.columns; ++f) {
+    z[f] = map.bias ? read(map.bias, {h, f}) : 0;
+    for (Index d = 0; d < p.dim; ++d) z[f] += x[d] * read(map.weight, {h, d, f});
+  }
+  return z;
+}
+
+/// φ of every row: [T,P].
+Doubles features(const FeatureMap& map, Index h, const Doubles& x, const Plan& p, Index& clamped) {
+  if (!p.linear) return {};
+  Doubles phi(p.length * p.features);
+  for (Index t = 0; t < p.length; ++t) {
+    Doubles z = columns_of(map, h, &x[t * p.dim], p);
+    activate(map.activation, z, &phi[t * p.features], clamped);
+    if (!map.negation) continue;
+    for (double& value : z) value = -value;
+    activate(map.activation, z, &phi[t * p.features + p.columns], clamped);
+  }
+  return phi;
+}
+
+struct Head {
+  Doubles q, k, v, query_features, key_features;
+  Index clamped = 0;
+
+  Head(const HybridAttention& call, const Plan& p, Index b, Index h) {
+    const Index g = h / (p.heads / p.groups);
+    q = rows(call.q, b, h, p);
+    k = rows(call.k, b, g, p);
+    v = rows(call.v, b, g, p);
+    query_features = features(call.query_map, h, q, p, clamped);
+    key_features = features(call.key_map, h, k, p, clamped);
+  }
+};
+
+/// Weights of one row's keys and what they sum to.
+struct Row {
+  Doubles e, a;  ///< [t+1] e^{score − m} and φφ; 0 where not seen
+  double e_sum = 0, a_sum = 0;
+  double denominator = 1;  ///< a_sum, clamped
+  bool clamped = false;
+  Index most = 0;              ///< the key with the greatest score
+  Doubles e_values, a_values;  ///< [D] Σ e v, Σ a v
+};
+
+Row row_of(const Head& x, const Plan& p, Index t) {
+  Row r{Doubles(t + 1, 0.0), Doubles(t + 1, 0.0), 0, 0, 1, false, 0,
+        Doubles(p.dim),      Doubles(p.dim)};
+  double greatest = -INFINITY;
+  for (Index i = 0; i <= t; ++i) {
+    if (p.softmax && (t - i < p.window || i < p.sinks)) {
+      r.e[i] = dot(&x.q[t * p.dim], &x.k[i * p.dim], p.dim) * p.scale;
+      if (r.e[i] > greatest) greatest = r.e[r.most = i];
+    }
+    if (p.linear && t - i >= p.least_age)
+      r.a[i] = dot(&x.query_features[t * p.features], &x.key_features[i * p.features], p.features);
+  }
+  for (Index i = 0; i <= t; ++i) {
+    if (p.softmax && (t - i < p.window || i < p.sinks)) r.e[i] = std::exp(r.e[i] - greatest);
+    r.e_sum += r.e[i];
+    r.a_sum += r.a[i];
+    for (Index d = 0; d < p.dim; ++d) {
+      r.e_values[d] += r.e[i] * x.v[i * p.dim + d];
+      r.a_values[d] += r.a[i] * x.v[i * p.dim + d];
+    }
+  }
+  if (!p.has_linear(t)) return r;
+  r.clamped = std::abs(r.a_sum) < p.least_denominator;
+  r.denominator =
+      r.clamped ? std::copysign(p.least_denominator, r.a_sum < 0 ? -1.0 : 1.0) : r.a_sum;
+  return r;
+}
+
+/// y = window·Σ e v + linear·Σ a v.
+struct Factors {
+  double window = 0, linear = 0, g = 1;
+  bool shared = false;
+};
+
+Factors factors_of(const HybridAttention& call, const Plan& p, Index h, Index t, const Row& r) {
+  Factors f;
+  if (p.mixed() && call.mixing == Mixing::shared_denominator) {
+    f.shared = true;
+    f.g = mixing_weight(call, h);
+    f.linear = 1 / (f.g * r.e_sum + r.a_sum);
+    f.window = f.g * f.linear;
+    return f;
+  }
+  if (p.softmax)
+    f.g = p.mixed() && p.has_linear(t) ? mixing_weight(call, h) : 1;
+  else
+    f.g = 0;
+  if (p.softmax) f.window = f.g / r.e_sum;
+  if (p.has_linear(t)) f.linear = (1 - f.g) / r.denominator;
+  return f;
+}
+
+bool counts(const HybridAttention& call, Index b, Index t) {
+  if (!call.counted) return true;
+  return static_cast<const std::uint8_t*>(call.counted.data)[offset(call.counted.strides, {b, t})];
+}
+
+void forward_row(const HybridAttention& call, const Plan& p, const Head& x, Index b, Index h,
+                 Index t, HybridAttentionOut& out) {
+  const Row r = row_of(x, p, t);
+  const Factors f = factors_of(call, p, h, t, r);
+  if (!f.shared) out.clamped_denominators += r.clamped;
+  for (Index d = 0; d < p.dim; ++d) {
+    const double window = f.window * r.e_values[d], linear = f.linear * r.a_values[d];
+    write(out.y, {b, h, t, d}, window + linear);
+    if (!out.window_norms || !p.norms || !counts(call, b, t)) continue;
+    out.window_norms[h] += window * window;
+    out.linear_norms[h] += linear * linear;
+  }
+}
+
+/// Gradients of one head, before they are added to those of its group and of other batches.
+struct HeadGradients {
+  Doubles q, k, v, query_features, key_features;
+  double logit = 0;
+  explicit HeadGradients(const Plan& p)
+      : q(p.length * p.dim),
+        k(q),
+        v(q),
+        query_features(p.length * p.features),
+        key_features(query_features) {}
+};
+
+void backward_row(const HybridAttention& call, const Plan& p, const Head& x, Index h, Index t,
+                  const double* dy, HeadGradients& g) {
+  const Row r = row_of(x, p, t);
+  const Factors f = factors_of(call, p, h, t, r);
+  const double e_dy = dot(dy, r.e_values.data(), p.dim), a_dy = dot(dy, r.a_values.data(), p.dim);
+  // What a unit of weight loses to its normaliser: de = f.window·(dy·v − e_lost), da likewise.
+  const double dy_y = f.window * e_dy + f.linear * a_dy;
+  const double e_lost = f.shared ? dy_y : p.softmax ? e_dy / r.e_sum : 0;
+  const double a_lost = f.shared ? dy_y : r.clamped ? 0 : a_dy / r.denominator;
+  if (f.shared)
+    g.logit += f.g * (1 - f.g) * f.linear * (e_dy - r.e_sum * dy_y);
+  else if (p.mixed() && p.has_linear(t))
+    g.logit += f.g * (1 - f.g) * (e_dy / r.e_sum - a_dy / r.denominator);
+  double to_maximum = 0;
+  for (Index i = 0; i <= t; ++i) {
+    const double dy_v = dot(dy, &x.v[i * p.dim], p.dim);
+    double score = r.e[i] * f.window * (dy_v - e_lost) * p.scale;
+    const double a = f.linear * (dy_v - a_lost);
+    // Only the shared denominator depends on the row's maximum m; then its gradient comes last.
+    to_maximum += score;
+    if (!f.shared) to_maximum = 0;
+    for (Index d = 0; d < p.dim; ++d) {
+      g.v[i * p.dim + d] += (f.window * r.e[i] + f.linear * r.a[i]) * dy[d];
+      g.q[t * p.dim + d] += score * x.k[i * p.dim + d];
+      g.k[i * p.dim + d] += score * x.q[t * p.dim + d];
+    }
+    if (!p.linear || t - i < p.least_age) continue;
+    for (Index c = 0; c < p.features; ++c) {
+      g.query_features[t * p.features + c] += a * x.key_features[i * p.features + c];
+      g.key_features[i * p.features + c] += a * x.query_features[t * p.features + c];
+    }
+  }
+  for (Index d = 0; d < p.dim; ++d) {
+    g.q[t * p.dim + d] -= to_maximum * x.k[r.most * p.dim + d];
+    g.k[r.most * p.dim + d] -= to_maximum * x.q[t * p.dim + d];
+  }
+}
+
+/// dz += what σ passes on, for one half of φ; `sign` −1 for the negated half.
+void activation_backward(Activation activation, const Doubles& z, double sign, const double* phi,
+                         const double* dphi, Doubles& dz) {
+  const Index n = static_cast<Index>(z.size());
+  const double mean = activation == Activation::softmax ? dot(phi, dphi, n) : 0;
+  for (Index f = 0; f < n; ++f) {
+    const double y = sign * z[f];
+    double slope = 1;
+    switch (activation) {
+      case Activation::softmax:
+        slope = phi[f];
+        break;
+      case Activation::exp:
+        slope = y <= k_exp_clamp ? phi[f] : 0;
+        break;
+      case Activation::relu:
+        slope = y > 0;
+        break;
+      case Activation::elu1:
+        slope = y > 0 ? 1 : phi[f];
+        break;
+      case Activation::none:
+        break;
+    }
+    dz[f] += sign * slope * (dphi[f] - mean);
+  }
+}
+
+/// From dφ to the rows' own gradients (added to dx), the weight's and the bias's.
+void map_backward(const FeatureMap& map, const Plan& p, Index h, const Doubles& x,
+                  const Doubles& phi, const Doubles& dphi, Doubles& dx, const OutView& dweight,
+                  const OutView& dbias) {
+  for (Index t = 0; t < p.length; ++t) {
+    const Doubles z = columns_of(map, h, &x[t * p.dim], p);
+    Doubles dz(p.columns);
+    const Index at = t * p.features, half = at + p.columns;
+    activation_backward(map.activation, z, 1, &phi[at], &dphi[at], dz);
+    if (map.negation) activation_backward(map.activation, z, -1, &phi[half], &dphi[half], dz);
+    for (Index f = 0; f < p.columns; ++f) {
+      if (dbias) add(dbias, {h, f}, dz[f]);
+      for (Index d = 0; d < p.dim; ++d) {
+        if (map.weight)
+          dx[t * p.dim + d] += dz[f] * read(map.weight, {h, d, f});
+        else if (d == f)
+          dx[t * p.dim + d] += dz[f];
+        if (dweight) add(dweight, {h, d, f}, dz[f] * x[t * p.dim + d]);
+      }
+    }
+  }
+}
+
+void add_rows(const OutView& out, Index b, Index h, const Doubles& values, const Plan& p) {
+  if (!out) return;
+  for (Index t = 0; t < p.length; ++t)
+    for (Index d = 0; d < p.dim; ++d) add(out, {b, h, t, d}, values[t * p.dim + d]);
+}
+
+void backward_head(const HybridAttention& call, const Plan& p, Index b, Index h,
+                   const HybridAttentionGradients& out) {
+  const Head x(call, p, b, h);
+  const Doubles dy = rows(out.dy, b, h, p);
+  HeadGradients g(p);
+  for (Index t = 0; t < p.length; ++t) backward_row(call, p, x, h, t, &dy[t * p.dim], g);
+  if (p.linear) {
+    map_backward(call.query_map, p, h, x.q, x.query_features, g.query_features, g.q,
+                 out.dquery_weight, out.dquery_bias);
+    map_backward(call.key_map, p, h, x.k, x.key_features, g.key_features, g.k, out.dkey_weight,
+                 out.dkey_bias);
+  }
+  const Index group = h / (p.heads / p.groups);
+  add_rows(out.dq, b, h, g.q, p);
+  add_rows(out.dk, b, group, g.k, p);
+  add_rows(out.dv, b, group, g.v, p);
+  if (out.dlogit && call.mixing != Mixing::fixed) add(out.dlogit, {h}, g.logit);
+}
+
+}  // namespace
+
+Status hybrid_attention_ref(const HybridAttention& call, HybridAttentionOut& out) {
+  if (Status status = check(call, out); !status.ok()) return status;
+  const Plan p = plan(call);
+  out.clamped_denominators = out.clamped_exps = 0;
+  if (out.window_norms) {
+    std::fill_n(out.window_norms, p.heads, 0.0);
+    std::fill_n(out.linear_norms, p.heads, 0.0);
+  }
+  for (Index b = 0; b < p.batch; ++b) {
+    for (Index h = 0; h < p.heads; ++h) {
+      const Head x(call, p, b, h);
+      out.clamped_exps += x.clamped;
+      for (Index t = 0; t < p.length; ++t) forward_row(call, p, x, b, h, t, out);
+    }
+  }
+  return {};
+}
+
+Status hybrid_attention_backward_ref(const HybridAttention& call,
+                                     HybridAttentionGradients& gradients) {
+  if (Status status = check(call, gradients); !status.ok()) return status;
+  const Plan p = plan(call);
+  for (const OutView& view :
+       {gradients.dq, gradients.dk, gradients.dv, gradients.dquery_weight, gradients.dkey_weight,
+        gradients.dquery_bias, gradients.dkey_bias, gradients.dlogit})
+    clear(view);
+  for (Index b = 0; b < p.batch; ++b)
+    for (Index h = 0; h < p.heads; ++h) backward_head(call, p, b, h, gradients);
+  return {};
+}
+
+}  // namespace kernels

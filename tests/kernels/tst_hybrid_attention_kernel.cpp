@@ -1,0 +1,188 @@
+#include <QtTest>
+#include <cstring>
+#include <filesystem>
+
+#include "engine/data/json.h"
+#include "engine/model/safetensors.h"
+#include "tests/support/attention_case.h"
+
+using namespace kernels;
+
+namespace {
+
+const std::map<std::string, Component> k_components = {
+    {"softmax", Component::softmax},
+    {"hybrid", Component::hybrid},
+    {"hybrid-overlap", Component::hybrid_overlap},
+    {"swa", Component::swa},
+    {"linear", Component::linear},
+    {"linear-outside", Component::linear_outside},
+    {"swa+sinks", Component::swa_sinks},
+    {"sinks", Component::sinks},
+    {"none", Component::none}};
+const std::map<std::string, Activation> k_activations = {{"softmax", Activation::softmax},
+                                                         {"exp", Activation::exp},
+                                                         {"relu", Activation::relu},
+                                                         {"elu1", Activation::elu1},
+                                                         {"none", Activation::none}};
+const std::map<std::string, Mixing> k_mixings = {
+    {"fixed", Mixing::fixed},
+    {"learned", Mixing::learned},
+    {"shared-denominator", Mixing::shared_denominator}};
+
+void set_activation(HybridAttention& call, Activation activation, bool negation) {
+  call.query_map.activation = call.key_map.activation = activation;
+  call.query_map.negation = call.key_map.negation = negation;
+}
+
+/// A file of shared/reference/attention; expected values by name in `expected`.
+AttentionCase read_case(const std::filesystem::path& path,
+                        std::map<std::string, std::vector<double>>& expected) {
+  const engine::SafetensorsFile file(path);
+  const auto document = engine::parse_json_document(file.metadata().at("case"), path.string());
+  const auto c = document.view();
+  AttentionCase out;
+  for (const auto& entry : file.tensors()) {
+    std::vector<double> values(entry.bytes.size() / sizeof(double));
+    std::memcpy(values.data(), entry.bytes.data(), entry.bytes.size());
+    const bool result = entry.name == "out" || (entry.name[0] == 'd' && entry.name != "dout");
+    if (result)
+      expected[entry.name] = values;
+    else if (entry.name.size() == 1 && (entry.name == "W" || entry.name == "b"))
+      out.inputs[entry.name + "q"] = out.inputs[entry.name + "k"] = {entry.shape, values};
+    else
+      out.inputs[entry.name] = {entry.shape, values};
+  }
+  HybridAttention& call = out.call;
+  call.component = k_components.at(c.at("component").as_string());
+  call.window = c.at("window").as_integer(1);
+  call.overlap = c.bool_or("overlap", false);
+  call.mixing = k_mixings.at(c.string_or("mixing", "fixed"));
+  call.weight = c.number_or("g", 0.5);
+  call.sinks = c.integer_or("sinks", 8, 1);
+  set_activation(call, k_activations.at(c.at("activation").as_string()),
+                 c.at("negation").as_bool());
+  return out;
+}
+
+/// Σ dout·y of the reference in double.
+double projected(const AttentionCase& c) {
+  Bound<double> bound(c);
+  if (!hybrid_attention_ref(bound.call, bound.out).ok()) return NAN;
+  const auto y = bound.result("out");
+  const auto& dout = c.inputs.at("dout").values;
+  double sum = 0;
+  for (std::size_t i = 0; i < y.size(); ++i) sum += y[i] * dout[i];
+  return sum;
+}
+
+}  // namespace
+
+class TstHybridAttentionKernel : public QObject {
+  Q_OBJECT
+ private Q_SLOTS:
+  void two_rows_by_hand();
+  void gradients_are_slopes_data();
+  void gradients_are_slopes();
+  void reference_vectors_hold_data();
+  void reference_vectors_hold();
+};
+
+void TstHybridAttentionKernel::two_rows_by_hand() {
+  AttentionCase c = random_case({.length = 2, .dim = 2, .columns = 2, .learned = false}, 1);
+  c.inputs["q"].values = {3, 1, 1, 2};
+  c.inputs["k"].values = {1, 0, 0, 1};
+  c.inputs["v"].values = {6, 12, 3, -3};
+  set_activation(c.call, Activation::relu, false);
+  c.call.window = 1;
+  auto rows = [&] {
+    Bound<double> bound(c);
+    return hybrid_attention_ref(bound.call, bound.out).ok() ? bound.result("out")
+                                                            : std::vector<double>();
+  };
+  // Row 1: the window holds key 1, the past outside it key 0.
+  QCOMPARE(rows(), (std::vector<double>{6, 12, 4.5, 4.5}));
+  // Linear weights of row 1 are 1 and 2: (v0 + 2·v1)/3 = (4, 2), halved with v1 = (3, −3).
+  c.call.overlap = true;
+  QCOMPARE(rows(), (std::vector<double>{6, 12, 3.5, -0.5}));
+  c.call.component = Component::swa;
+  c.call.window = 2;
+  const double e = std::exp(1 / std::sqrt(2.0)), near = e / (1 + e);
+  const auto swa = rows();
+  QVERIFY(std::abs(swa[2] - (6 * (1 - near) + 3 * near)) < 1e-14);
+  QVERIFY(std::abs(swa[3] - (12 * (1 - near) - 3 * near)) < 1e-14);
+}
+
+void TstHybridAttentionKernel::gradients_are_slopes_data() {
+  QTest::addColumn<QString>("component");
+  QTest::addColumn<QString>("activation");
+  QTest::addColumn<QString>("mixing");
+  for (const auto& [component, c] : k_components)
+    QTest::addRow("%s", component.c_str()) << QString::fromStdString(component) << "softmax"
+                                           << "fixed";
+  for (const auto& [activation, a] : k_activations)
+    for (const auto& [mixing, m] : k_mixings)
+      QTest::addRow("%s, %s", activation.c_str(), mixing.c_str())
+          << "hybrid" << QString::fromStdString(activation) << QString::fromStdString(mixing);
+}
+
+void TstHybridAttentionKernel::gradients_are_slopes() {
+  QFETCH(QString, component);
+  QFETCH(QString, activation);
+  QFETCH(QString, mixing);
+  AttentionCase c = random_case(
+      {.batch = 2, .heads = 2, .groups = 1, .length = 7, .dim = 3, .columns = 4, .bias = true}, 6);
+  c.call.component = k_components.at(component.toStdString());
+  c.call.mixing = k_mixings.at(mixing.toStdString());
+  c.call.window = 3;
+  c.call.sinks = 2;
+  set_activation(c.call, k_activations.at(activation.toStdString()), activation != "relu");
+  Bound<double> bound(c);
+  QVERIFY(hybrid_attention_backward_ref(bound.call, bound.gradients).ok());
+  for (const std::string& name : bound.gradient_names()) {
+    std::vector<double> slopes;
+    for (double& value : c.inputs.at(name.substr(1)).values) {
+      constexpr double k_step = 3e-5;
+      const double kept = value;
+      auto difference = [&](double step) {
+        value = kept + step;
+        const double above = projected(c);
+        value = kept - step;
+        return above - projected(c);
+      };
+      slopes.push_back((8 * difference(k_step) - difference(2 * k_step)) / (12 * k_step));
+      value = kept;
+    }
+    const double error = rms_ratio(bound.result(name), slopes);
+    QVERIFY2(error < 1e-7, qPrintable(QString("%1: %2").arg(name.c_str()).arg(error)));
+  }
+}
+
+void TstHybridAttentionKernel::reference_vectors_hold_data() {
+  QTest::addColumn<QString>("file");
+  const std::filesystem::path folder =
+      std::filesystem::path(EQUIPOISE_SHARED_DIR) / "reference/attention";
+  if (!std::filesystem::exists(folder)) QSKIP("no shared/reference beside the source");
+  for (const auto& entry : std::filesystem::directory_iterator(folder))
+    if (entry.path().extension() == ".safetensors")
+      QTest::addRow("%s", entry.path().stem().c_str())
+          << QString::fromStdString(entry.path().string());
+}
+
+void TstHybridAttentionKernel::reference_vectors_hold() {
+  QFETCH(QString, file);
+  std::map<std::string, std::vector<double>> expected;
+  const AttentionCase c = read_case(file.toStdString(), expected);
+  Bound<double> exact(c);
+  QVERIFY(hybrid_attention_ref(exact.call, exact.out).ok());
+  QVERIFY(rms_ratio(exact.result("out"), expected.at("out")) < 1e-10);
+  QVERIFY(hybrid_attention_backward_ref(exact.call, exact.gradients).ok());
+  for (const std::string& name : exact.gradient_names()) {
+    if (!expected.contains(name)) continue;  // tied maps have one gradient for both
+    const double error = rms_ratio(exact.result(name), expected.at(name));
+    QVERIFY2(error < 1e-10, qPrintable(QString("%1: %2").arg(name.c_str()).arg(error)));
+  }
+}
+
+QTEST_APPLESS_MAIN(TstHybridAttentionKernel)
+#include "tst_hybrid_attention_kernel.moc"
