@@ -69,7 +69,7 @@ struct HybridAttentionOut {
   double* window_norms = nullptr;  ///< [H] Σ‖g·SWA‖² over b, t, d, of hybrid components; optional
   double* linear_norms = nullptr;  ///< [H] Σ‖(1−g)·LA‖²; both or neither
   std::int64_t clamped_denominators = 0;
-  std::int64_t clamped_exps = 0;  ///< over both maps
+  std::int64_t clamped_exps = 0;  ///< over both maps, where a pair uses them
 };
 
 /// Cotangent in, gradients out. An absent gradient is not computed. Gradients are written, not

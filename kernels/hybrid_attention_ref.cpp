@@ -101,11 +101,12 @@ Doubles columns_of(const FeatureMap& map, Index h, const double* x, const Plan& 
   return z;
 }
 
-/// φ of every row: [T,P].
-Doubles features(const FeatureMap& map, Index h, const Doubles& x, const Plan& p, Index& clamped) {
+/// φ of the rows [begin, end), zeros elsewhere: [T,P].
+Doubles features(const FeatureMap& map, Index h, const Doubles& x, const Plan& p, Index begin,
+                 Index end, Index& clamped) {
   if (!p.linear) return {};
   Doubles phi(p.length * p.features);
-  for (Index t = 0; t < p.length; ++t) {
+  for (Index t = begin; t < end; ++t) {
     Doubles z = columns_of(map, h, &x[t * p.dim], p);
     activate(map.activation, z, &phi[t * p.features], clamped);
     if (!map.negation) continue;
@@ -124,8 +125,9 @@ struct Head {
     q = rows(call.q, b, h, p);
     k = rows(call.k, b, g, p);
     v = rows(call.v, b, g, p);
-    query_features = features(call.query_map, h, q, p, clamped);
-    key_features = features(call.key_map, h, k, p, clamped);
+    // The first least_age queries see no key of the linear branch, the last as many keys no query.
+    query_features = features(call.query_map, h, q, p, p.least_age, p.length, clamped);
+    key_features = features(call.key_map, h, k, p, 0, p.length - p.least_age, clamped);
   }
 };
 

@@ -2,6 +2,8 @@
 #include <cstring>
 #include <filesystem>
 
+#include <hwy/targets.h>
+
 #include "engine/data/json.h"
 #include "engine/model/safetensors.h"
 #include "tests/support/attention_case.h"
@@ -76,6 +78,26 @@ double projected(const AttentionCase& c) {
   return sum;
 }
 
+/// y, norms and counts of the vectorised form against the reference's; empty where they agree.
+QString disagreement(const AttentionCase& c, bool time_major = false, double tolerance = 1e-5) {
+  Bound<double> exact(c);
+  Bound<float> fast(c, time_major);
+  if (const Status s = hybrid_attention_ref(exact.call, exact.out); !s.ok()) return s.text.c_str();
+  if (const Status s = hybrid_attention_cpu(fast.call, fast.out); !s.ok()) return s.text.c_str();
+  auto compare = [&](const char* name, const std::vector<double>& found,
+                     const std::vector<double>& expected) {
+    const double error = rms_ratio(found, expected);
+    return error < tolerance ? QString() : QString("%1: %2").arg(name).arg(error);
+  };
+  QString text = compare("out", fast.result("out"), exact.result("out"));
+  text += compare("window norms", fast.window_norms, exact.window_norms);
+  text += compare("linear norms", fast.linear_norms, exact.linear_norms);
+  if (fast.out.clamped_denominators != exact.out.clamped_denominators)
+    text += "clamped denominators";
+  if (fast.out.clamped_exps != exact.out.clamped_exps) text += "clamped exps";
+  return text;
+}
+
 }  // namespace
 
 class TstHybridAttentionKernel : public QObject {
@@ -86,6 +108,15 @@ class TstHybridAttentionKernel : public QObject {
   void gradients_are_slopes();
   void reference_vectors_hold_data();
   void reference_vectors_hold();
+  void cpu_equals_reference_at_any_length_data();
+  void cpu_equals_reference_at_any_length();
+  void cpu_equals_reference_in_every_form_data();
+  void cpu_equals_reference_in_every_form();
+  void vanishing_denominators_are_clamped_and_counted();
+  void large_exponents_are_clamped_and_counted();
+  void uncounted_rows_have_no_norm();
+  void contradictions_are_told();
+  void every_instruction_set_agrees();
 };
 
 void TstHybridAttentionKernel::two_rows_by_hand() {
@@ -182,6 +213,157 @@ void TstHybridAttentionKernel::reference_vectors_hold() {
     const double error = rms_ratio(exact.result(name), expected.at(name));
     QVERIFY2(error < 1e-10, qPrintable(QString("%1: %2").arg(name.c_str()).arg(error)));
   }
+  if (c.call.component == Component::softmax) return;
+  Bound<float> fast(c);
+  QVERIFY(hybrid_attention_cpu(fast.call, fast.out).ok());
+  QVERIFY(rms_ratio(fast.result("out"), expected.at("out")) < 1e-5);
+}
+
+void TstHybridAttentionKernel::cpu_equals_reference_at_any_length_data() {
+  QTest::addColumn<int>("length");
+  QTest::addColumn<int>("window");
+  QTest::addColumn<bool>("overlap");
+  for (int length : {1, 2, 31, 63, 64, 65, 128, 129, 500, 1000})
+    for (int window : {1, 5, 16, 63, 64, 65, 100, 128, 300, 2000})
+      for (bool overlap : {false, true})
+        QTest::addRow("T %d w %d%s", length, window, overlap ? " overlap" : "")
+            << length << window << overlap;
+  QTest::addRow("T 4097 w 64") << 4097 << 64 << false;
+}
+
+void TstHybridAttentionKernel::cpu_equals_reference_at_any_length() {
+  QFETCH(int, length);
+  QFETCH(int, window);
+  QFETCH(bool, overlap);
+  AttentionCase c = random_case({.length = length, .dim = 16, .columns = 16}, 7);
+  c.call.window = window;
+  c.call.overlap = overlap;
+  QCOMPARE(disagreement(c), QString());
+}
+
+void TstHybridAttentionKernel::cpu_equals_reference_in_every_form_data() {
+  QTest::addColumn<QString>("component");
+  QTest::addColumn<QString>("activation");
+  QTest::addColumn<QString>("mixing");
+  QTest::addColumn<int>("form");
+  int form = 0;
+  for (const auto& [component, c] : k_components) {
+    if (c == Component::softmax) continue;
+    const bool hybrid = c == Component::hybrid || c == Component::hybrid_overlap;
+    for (const auto& [activation, a] : k_activations)
+      for (const auto& [mixing, m] : k_mixings)
+        if (hybrid || m == Mixing::fixed)
+          QTest::addRow("%s, %s, %s", component.c_str(), activation.c_str(), mixing.c_str())
+              << QString::fromStdString(component) << QString::fromStdString(activation)
+              << QString::fromStdString(mixing) << form++;
+  }
+}
+
+void TstHybridAttentionKernel::cpu_equals_reference_in_every_form() {
+  QFETCH(QString, component);
+  QFETCH(QString, activation);
+  QFETCH(QString, mixing);
+  QFETCH(int, form);
+  // D and F that fill no vector, one that fills some, groups, batches, biases and maps without
+  // weights in turn.
+  const std::vector<CaseShape> shapes = {
+      {.batch = 3, .heads = 3, .groups = 1, .length = 150, .dim = 10, .columns = 7, .bias = true},
+      {.batch = 1, .heads = 4, .groups = 2, .length = 200, .dim = 64, .columns = 32},
+      {.batch = 2,
+       .heads = 1,
+       .groups = 1,
+       .length = 130,
+       .dim = 24,
+       .columns = 24,
+       .learned = false},
+      {.batch = 1, .heads = 2, .groups = 2, .length = 97, .dim = 80, .columns = 100}};
+  const Activation a = k_activations.at(activation.toStdString());
+  for (std::size_t i = 0; i < shapes.size(); ++i) {
+    AttentionCase c = random_case(shapes[i], 11 + form);
+    c.call.component = k_components.at(component.toStdString());
+    c.call.mixing = k_mixings.at(mixing.toStdString());
+    c.call.weight = 0.3;
+    c.call.window = i % 2 ? 64 : 20;
+    c.call.threads = 1 + static_cast<int>(i) % 3;
+    // Features of one sign: with both, denominators vanish and any rounding is magnified.
+    set_activation(c.call, a, (form + static_cast<int>(i)) % 2 || a == Activation::relu);
+    if (a == Activation::none)
+      for (const char* name : {"q", "k", "Wq", "Wk"})
+        if (c.inputs.contains(name))
+          for (double& value : c.inputs[name].values) value = std::abs(value);
+    QCOMPARE(disagreement(c, i % 2 == 0), QString());
+  }
+}
+
+void TstHybridAttentionKernel::vanishing_denominators_are_clamped_and_counted() {
+  AttentionCase c = random_case({.length = 80, .dim = 8, .columns = 8, .learned = false}, 3);
+  set_activation(c.call, Activation::relu, false);
+  for (double& value : c.inputs["k"].values) value = -std::abs(value);
+  c.call.window = 10;
+  c.call.component = Component::linear_outside;
+  Bound<float> bound(c);
+  QVERIFY(hybrid_attention_cpu(bound.call, bound.out).ok());
+  QCOMPARE(bound.out.clamped_denominators, 70);
+  QCOMPARE(disagreement(c), QString());
+}
+
+void TstHybridAttentionKernel::large_exponents_are_clamped_and_counted() {
+  AttentionCase c = random_case({.length = 80, .dim = 8, .columns = 8, .learned = false}, 3);
+  set_activation(c.call, Activation::exp, true);
+  c.inputs["q"].values[75 * 8 + 2] = 50;
+  c.inputs["q"].values[5 * 8 + 2] = 50;  // this row has no linear key
+  c.inputs["k"].values[3 * 8 + 1] = -60;
+  c.call.window = 10;
+  Bound<float> bound(c);
+  QVERIFY(hybrid_attention_cpu(bound.call, bound.out).ok());
+  QCOMPARE(bound.out.clamped_exps, 2);
+  QCOMPARE(disagreement(c), QString());
+}
+
+void TstHybridAttentionKernel::uncounted_rows_have_no_norm() {
+  const AttentionCase c = random_case({.batch = 2, .heads = 2, .groups = 1, .length = 100}, 9);
+  std::vector<std::uint8_t> counted(200, 1);
+  std::fill(counted.begin() + 150, counted.end(), std::uint8_t{0});
+  Bound<double> exact(c);
+  Bound<float> fast(c), all(c);
+  exact.call.counted = fast.call.counted =
+      dense(static_cast<const void*>(counted.data()), DType::u8, {2, 100});
+  QVERIFY(hybrid_attention_ref(exact.call, exact.out).ok());
+  QVERIFY(hybrid_attention_cpu(fast.call, fast.out).ok());
+  QVERIFY(hybrid_attention_cpu(all.call, all.out).ok());
+  QVERIFY(rms_ratio(fast.window_norms, exact.window_norms) < 1e-5);
+  QVERIFY(rms_ratio(fast.linear_norms, exact.linear_norms) < 1e-5);
+  QVERIFY(all.window_norms[0] > 1.01 * fast.window_norms[0]);
+}
+
+void TstHybridAttentionKernel::contradictions_are_told() {
+  const AttentionCase c = random_case({.heads = 2, .groups = 1, .length = 9}, 1);
+  Bound<float> bound(c);
+  bound.call.k.sizes[2] = 8;
+  const Status status = hybrid_attention_cpu(bound.call, bound.out);
+  QCOMPARE(static_cast<int>(status.code), static_cast<int>(StatusCode::invalid));
+  QCOMPARE(status.text.c_str(), "hybrid_attention: k is [1,1,8,8]; expected [1,1,9,8]");
+  Bound<float> teacher(c);
+  teacher.call.component = Component::softmax;
+  QCOMPARE(static_cast<int>(hybrid_attention_cpu(teacher.call, teacher.out).code),
+           static_cast<int>(StatusCode::unsupported));
+}
+
+void TstHybridAttentionKernel::every_instruction_set_agrees() {
+  const AttentionCase c = random_case(
+      {.batch = 1, .heads = 2, .groups = 1, .length = 200, .dim = 20, .columns = 12, .bias = true},
+      4);
+  const std::int64_t supported = hwy::SupportedTargets();
+  int forms = 0;
+  for (std::int64_t target : {HWY_AVX3, HWY_AVX2, HWY_SSE4, HWY_NEON, HWY_SCALAR}) {
+    if (!(supported & target)) continue;
+    hwy::SetSupportedTargetsForTest(target);
+    const QString text = disagreement(c);
+    hwy::SetSupportedTargetsForTest(0);
+    QCOMPARE(text, QString());
+    ++forms;
+  }
+  QVERIFY(forms > 0);
 }
 
 QTEST_APPLESS_MAIN(TstHybridAttentionKernel)
