@@ -14,7 +14,7 @@
 #define HWY_TARGET_INCLUDE "kernels/hybrid_attention_cpu.cpp"
 #include "hwy/foreach_target.h"
 
-#include "kernels/hybrid_attention_tiles-inl.h"
+#include "kernels/hybrid_attention_steps-inl.h"
 
 #ifndef EQUIPOISE_KERNELS_FORWARD_SUMS
 #define EQUIPOISE_KERNELS_FORWARD_SUMS
@@ -40,24 +40,6 @@ HWY_BEFORE_NAMESPACE();
 namespace kernels {
 namespace HWY_NAMESPACE {
 
-constexpr int k_group = 256;          ///< keys whose scores are held at once
-constexpr float k_unseen = -1e30f;    ///< score of a pair outside the window
-constexpr float k_no_score = -1e29f;  ///< maximum of no score: e^{k_unseen − k_no_score} = 0
-constexpr Index k_slot_floats = 1 << 18;
-
-int slot_count(const Plan& p) {
-  const Index wanted = p.window / k_tile + 2;
-  const Index affordable = k_slot_floats / ((p.dim + padded(p.dim)) * k_tile);
-  return static_cast<int>(std::max<Index>(2, std::min(wanted, affordable)));
-}
-
-/// Ages t − i of the pairs that a softmax sees.
-struct Ages {
-  Index first, last;
-};
-
-int clipped(Index x) { return static_cast<int>(std::clamp<Index>(x, -(1 << 28), 1 << 28)); }
-
 /// Scratch memory and steps of the forward pass, for one thread.
 class Forward {
  public:
@@ -68,12 +50,12 @@ class Forward {
         dim_(static_cast<int>(p.dim)),
         width_(static_cast<int>(padded(p.dim))),
         features_(p.linear ? static_cast<int>(p.features) : 0),
-        blocks_(p, slot_count(p)),
+        blocks_(p, false),
         query_(p.dim * k_tile),
         query_features_(features_ * k_tile),
         key_features_(features_ * k_tile),
         near_(k_tile * k_tile),
-        state_(features_ * (width_ + 1)),
+        state_(features_, width_),
         scores_(k_group * k_panel),
         window_(k_tile * width_),
         linear_(k_tile * width_) {}
@@ -83,13 +65,9 @@ class Forward {
  private:
   void start(const Item& item, ItemSums& sums);
   void window_panel(Index tile, int lane);
-  void softmax_keys(Index tile, int lane, Index begin, Index end, Ages ages, bool& fresh);
-  void score_group(Index tile, int lane, Index begin, Index end, Ages ages, bool fresh);
+  void exponentials(int lane, int keys, bool fresh);
   void delayed_keys(Index tile);
   void linear_tile(Index tile);
-  void near_pairs(int lanes);
-  void denominators(int lanes);
-  void add_to_state();
   void mix(Index tile);
   void store(Index tile);
 
@@ -102,10 +80,10 @@ class Forward {
   Scratch query_features_;  ///< [P, k_tile]
   Scratch key_features_;    ///< [P, k_tile], of the delayed keys
   Scratch near_;            ///< [keys, k_tile] φφ of pairs within the tile
-  Scratch state_;           ///< [P, width] Σ φ(k)⊗v, then [P] Σ φ(k)
-  Scratch scores_;          ///< [keys, k_panel]
-  Scratch window_;          ///< [k_tile, width] Σ e v
-  Scratch linear_;          ///< [k_tile, width] Σ φφ v
+  State state_;
+  Scratch scores_;  ///< [keys, k_panel]
+  Scratch window_;  ///< [k_tile, width] Σ e v
+  Scratch linear_;  ///< [k_tile, width] Σ φφ v
   HWY_ALIGN float most_[k_tile], e_sum_[k_tile], a_sum_[k_tile], rescale_[k_panel];
   HWY_ALIGN float window_factor_[k_tile], linear_factor_[k_tile];
   Rows q_;
@@ -114,7 +92,6 @@ class Forward {
   Item item_{};
   ItemSums* sums_ = nullptr;
   double g_ = 1;
-  bool state_empty_ = true;
 };
 
 void Forward::start(const Item& item, ItemSums& sums) {
@@ -128,12 +105,10 @@ void Forward::start(const Item& item, ItemSums& sums) {
   if (!p_.linear) return;
   query_map_ = head_map(call_.query_map, p_, item.head);
   key_map_ = head_map(call_.key_map, p_, item.head);
-  const Index count = features_ * (width_ + 1);
-  state_empty_ = !item.state_before;
   if (item.state_before)
-    std::copy_n(item.state_before, count, state_.at());
+    state_.set(item.state_before);
   else
-    std::fill_n(state_.at(), count, 0.0f);
+    state_.clear();
 }
 
 void Forward::run(const Item& item, ItemSums& sums) {
@@ -143,7 +118,7 @@ void Forward::run(const Item& item, ItemSums& sums) {
     const bool linear = p_.linear && tile + k_tile > p_.least_age;
     if (linear) delayed_keys(tile);
     if (item.state_only) {
-      if (linear) add_to_state();
+      if (linear) state_.add(key_features_.at(), delayed_.values, nullptr);
       continue;
     }
     load_transposed(q_, tile, query_.at());
@@ -153,77 +128,38 @@ void Forward::run(const Item& item, ItemSums& sums) {
     if (linear) linear_tile(tile);
     mix(tile);
     store(tile);
-    if (linear && n + 1 < item.last_tile) add_to_state();
+    if (linear && n + 1 < item.last_tile) state_.add(key_features_.at(), delayed_.values, nullptr);
   }
-  if (item.state_only) std::copy_n(state_.at(), features_ * (width_ + 1), item.state_only);
+  if (item.state_only) std::copy_n(state_.sums(), state_.floats(), item.state_only);
 }
 
-/// Softmax sums of the queries tile + lane … + k_panel.
+/// Softmax sums of the queries tile + lane … + k_panel, group by group under a running maximum.
 void Forward::window_panel(Index tile, int lane) {
-  const Index first = tile + lane, last = std::min<Index>(first + k_panel, p_.length) - 1;
   for (int t = lane; t < lane + k_panel; ++t) {
     most_[t] = k_no_score;
     e_sum_[t] = 0;
   }
+  const Index first = tile + lane, last = std::min<Index>(first + k_panel, p_.length) - 1;
   bool fresh = true;
-  if (p_.window > 0)
-    softmax_keys(tile, lane, std::max<Index>(0, first - p_.window + 1), last + 1,
-                 {0, p_.window - 1}, fresh);
-  if (p_.sinks > 0)
-    softmax_keys(tile, lane, 0, std::min(p_.sinks, last - p_.window + 1), {p_.window, p_.length},
-                 fresh);
-}
-
-/// Adds keys [begin, end) to a panel's sums, group by group, under a running maximum.
-void Forward::softmax_keys(Index tile, int lane, Index begin, Index end, Ages ages, bool& fresh) {
-  const Index query = tile + lane;
-  for (Index from = begin; from < end; from += k_group) {
-    const Index to = std::min<Index>(from + k_group, end);
-    score_group(tile, lane, from, to, ages, fresh);
-    for (Index i = from; i < to;) {
-      const Index start = blocks_.start_of(i), stop = std::min(to, start + k_tile);
-      const KeyBlock block = blocks_.at(start);
-      product<true>(k_panel, width_, static_cast<int>(stop - i),
-                    {scores_.at() + (i - from) * k_panel, k_panel},
-                    {block.values + (i - start) * width_, width_},
-                    {window_.at() + lane * width_, width_, !fresh},
-                    {clipped(query - ages.last - i), clipped(query - ages.first - i)});
+  each_group(p_, first, last, [&](const Group& g) HWY_ATTR {
+    masked_scores(blocks_, g, p_, query_.at() + lane, scores_.at());
+    exponentials(lane, static_cast<int>(g.end - g.begin), fresh);
+    each_block(blocks_, g, [&](const KeyBlock& block, Index key, Index place, int keys) HWY_ATTR {
+      product<true>(k_panel, width_, keys, {scores_.at() + (key - g.begin) * k_panel, k_panel},
+                    {block.values + place * width_, width_},
+                    {window_.at() + lane * width_, width_, !fresh}, keys_of_queries(g, key));
       fresh = false;
-      i = stop;
-    }
-  }
+    });
+  });
 }
 
-/// e^{score − m} of the keys [begin, end), m the maximum so far; rescales what was summed before.
-void Forward::score_group(Index tile, int lane, Index begin, Index end, Ages ages, bool fresh) {
-  for (Index i = begin; i < end;) {
-    const Index start = blocks_.start_of(i), stop = std::min(end, start + k_tile);
-    const KeyBlock block = blocks_.at(start);
-    product<true>(static_cast<int>(stop - i), k_panel, dim_, {block.keys + (i - start), k_tile},
-                  {query_.at() + lane, k_tile},
-                  {scores_.at() + (i - begin) * k_panel, k_panel, false});
-    i = stop;
-  }
-  const Index query = tile + lane;
-  const int keys = static_cast<int>(end - begin);
-  const Vector scale = hn::Set(k_floats, static_cast<float>(p_.scale));
+/// e^{score − m} in place, m the maximum so far; rescales what was summed before.
+void Forward::exponentials(int lane, int keys, bool fresh) {
   for (int n = 0; n < k_panel; n += k_lanes) {
-    Vector most = hn::Load(k_floats, most_ + lane + n);
-    const Vector before = most;
+    const Vector before = hn::Load(k_floats, most_ + lane + n);
+    Vector most = before;
     float* at = scores_.at() + n;
-    for (int j = 0; j < keys; ++j) {
-      Vector s = hn::Mul(hn::Load(k_floats, at + j * k_panel), scale);
-      const Index age = query + n - (begin + j);  // of the first lane
-      if (age < ages.first || age + k_lanes - 1 > ages.last) {
-        const Vector ages_of = hn::Iota(k_floats, static_cast<float>(clipped(age)));
-        const auto seen =
-            hn::And(hn::Ge(ages_of, hn::Set(k_floats, static_cast<float>(ages.first))),
-                    hn::Le(ages_of, hn::Set(k_floats, static_cast<float>(ages.last))));
-        s = hn::IfThenElse(seen, s, hn::Set(k_floats, k_unseen));
-      }
-      hn::Store(s, k_floats, at + j * k_panel);
-      most = hn::Max(most, s);
-    }
+    for (int j = 0; j < keys; ++j) most = hn::Max(most, hn::Load(k_floats, at + j * k_panel));
     const Vector rescale = exp_of(hn::Sub(before, most));
     Vector sum = hn::Mul(hn::Load(k_floats, e_sum_ + lane + n), rescale);
     for (int j = 0; j < keys; ++j) {
@@ -246,69 +182,23 @@ void Forward::score_group(Index tile, int lane, Index begin, Index end, Ages age
 
 /// Features and values of the keys that the tile's linear branch sees pair by pair.
 void Forward::delayed_keys(Index tile) {
-  const Index start = tile - p_.least_age;
-  delayed_ = blocks_.at(start);
-  const Lanes lanes{static_cast<int>(std::max<Index>(0, -start)),
-                    static_cast<int>(std::min<Index>(k_tile, p_.length - p_.least_age - start))};
-  feature_tile(key_map_, delayed_.keys, lanes, key_features_.at(), sums_->clamped_exps);
+  delayed_ = blocks_.at(tile - p_.least_age);
+  feature_tile(key_map_, delayed_.keys, delayed_lanes(p_, tile), key_features_.at(),
+               sums_->clamped_exps);
 }
 
 void Forward::linear_tile(Index tile) {
-  const int lanes = static_cast<int>(std::min<Index>(k_tile, p_.length - tile));
-  const int first = static_cast<int>(std::max<Index>(0, p_.least_age - tile));
-  feature_tile(query_map_, query_.at(), {first, lanes}, query_features_.at(), sums_->clamped_exps);
-  near_pairs(lanes);
-  denominators(lanes);
-  const int rows = (lanes + 7) / 8 * 8;
-  if (!state_empty_)
-    product<true>(rows, width_, features_, {query_features_.at(), k_tile}, {state_.at(), width_},
+  const Lanes lanes = linear_lanes(p_, tile);
+  delayed_ = blocks_.at(tile - p_.least_age);  // the window's blocks may have taken its place
+  feature_tile(query_map_, query_.at(), lanes, query_features_.at(), sums_->clamped_exps);
+  near_pairs(key_features_.at(), query_features_.at(), features_, lanes.end, near_.at());
+  denominators(state_, query_features_.at(), features_, near_.at(), lanes.end, a_sum_);
+  const int rows = (lanes.end + 7) / 8 * 8;
+  if (!state_.empty())
+    product<true>(rows, width_, features_, {query_features_.at(), k_tile}, {state_.sums(), width_},
                   {linear_.at(), width_, false});
   product<true>(rows, width_, rows, {near_.at(), k_tile}, {delayed_.values, width_},
-                {linear_.at(), width_, !state_empty_}, {-k_tile, 0});
-}
-
-/// near[j, t] = φ(q_t)·φ(k_j) for j ≤ t, 0 above the diagonal (to the next multiple of 8).
-void Forward::near_pairs(int lanes) {
-  for (int lane = 0; lane < lanes; lane += k_panel) {
-    const int keys = std::min((lane + k_panel + 7) / 8 * 8, k_tile);
-    product<true>(keys, k_panel, features_, {key_features_.at(), k_tile},
-                  {query_features_.at() + lane, k_tile}, {near_.at() + lane, k_tile, false});
-    for (int j = lane; j < keys; ++j) {
-      for (int n = lane; n < lane + k_panel; n += k_lanes) {
-        float* at = near_.at() + j * k_tile + n;
-        const auto past = hn::Ge(hn::Iota(k_floats, static_cast<float>(n - j)), hn::Zero(k_floats));
-        hn::Store(hn::IfThenElseZero(past, hn::Load(k_floats, at)), k_floats, at);
-      }
-    }
-  }
-}
-
-void Forward::denominators(int lanes) {
-  const float* totals = state_.at() + features_ * width_;
-  for (int t = 0; t < lanes; t += k_lanes) {
-    Vector sum = hn::Zero(k_floats);
-    for (int j = 0; j < std::min(t + k_lanes, k_tile); ++j)
-      sum = hn::Add(sum, hn::Load(k_floats, near_.at() + j * k_tile + t));
-    if (!state_empty_) {
-      for (int f = 0; f < features_; ++f)
-        sum = hn::MulAdd(hn::Load(k_floats, query_features_.at() + f * k_tile + t),
-                         hn::Set(k_floats, totals[f]), sum);
-    }
-    hn::Store(sum, k_floats, a_sum_ + t);
-  }
-}
-
-void Forward::add_to_state() {
-  product<false>(features_, width_, k_tile, {key_features_.at(), k_tile}, {delayed_.values, width_},
-                 {state_.at(), width_, !state_empty_});
-  float* totals = state_.at() + features_ * width_;
-  for (int f = 0; f < features_; ++f) {
-    Vector sum = hn::Load(k_floats, key_features_.at() + f * k_tile);
-    for (int t = k_lanes; t < k_tile; t += k_lanes)
-      sum = hn::Add(sum, hn::Load(k_floats, key_features_.at() + f * k_tile + t));
-    totals[f] += hn::GetLane(hn::SumOfLanes(k_floats, sum));
-  }
-  state_empty_ = false;
+                {linear_.at(), width_, !state_.empty()}, {-k_tile, 0});
 }
 
 /// The factors of Σ e v and Σ φφ v in y.

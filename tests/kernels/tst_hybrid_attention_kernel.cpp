@@ -112,6 +112,7 @@ class TstHybridAttentionKernel : public QObject {
   void cpu_equals_reference_at_any_length();
   void cpu_equals_reference_in_every_form_data();
   void cpu_equals_reference_in_every_form();
+  void wide_heads_and_windows_outgrow_the_packed_blocks();
   void vanishing_denominators_are_clamped_and_counted();
   void large_exponents_are_clamped_and_counted();
   void uncounted_rows_have_no_norm();
@@ -293,6 +294,12 @@ void TstHybridAttentionKernel::cpu_equals_reference_in_every_form() {
           for (double& value : c.inputs[name].values) value = std::abs(value);
     QCOMPARE(disagreement(c, i % 2 == 0), QString());
   }
+}
+
+void TstHybridAttentionKernel::wide_heads_and_windows_outgrow_the_packed_blocks() {
+  AttentionCase c = random_case({.length = 1100, .dim = 256, .columns = 32}, 2);
+  c.call.window = 600;
+  QCOMPARE(disagreement(c), QString());
 }
 
 void TstHybridAttentionKernel::vanishing_denominators_are_clamped_and_counted() {
