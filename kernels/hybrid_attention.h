@@ -95,5 +95,7 @@ Status hybrid_attention_backward_ref(const HybridAttention& call,
 /// T. `unsupported`: component softmax (its cost is quadratic), f64, D or F above 256. Threads are
 /// started and joined within the call.
 Status hybrid_attention_cpu(const HybridAttention& call, HybridAttentionOut& out);
+Status hybrid_attention_backward_cpu(const HybridAttention& call,
+                                     HybridAttentionGradients& gradients);
 
 }  // namespace kernels

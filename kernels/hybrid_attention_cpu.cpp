@@ -284,12 +284,8 @@ HWY_EXPORT(state_floats);
 
 Status hybrid_attention_cpu(const HybridAttention& call, HybridAttentionOut& out) {
   if (Status status = check(call, out); !status.ok()) return status;
-  if (call.component == Component::softmax || call.q.dtype != DType::f32)
-    return {StatusCode::unsupported,
-            "hybrid_attention_cpu: component softmax and f64 are not taken"};
+  if (Status status = taken_by_cpu(call); !status.ok()) return status;
   const Plan p = plan(call);
-  if (p.dim > 256 || p.columns > 256)
-    return {StatusCode::unsupported, "hybrid_attention_cpu: D and F must be 256 or less"};
   const std::int64_t tiles = (p.length + 63) / 64;
   try {
     std::vector<Item> items;

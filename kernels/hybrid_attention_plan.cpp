@@ -159,4 +159,13 @@ double mixing_weight(const HybridAttention& call, std::int64_t head) {
   return 1.0 / (1.0 + std::exp(-logit));
 }
 
+Status taken_by_cpu(const HybridAttention& call) {
+  const char* text = nullptr;
+  if (call.component == Component::softmax) text = "component softmax is not taken";
+  if (call.q.dtype != DType::f32) text = "only f32 is taken";
+  if (std::max(call.q.sizes[3], map_columns(call)) > 256) text = "D and F must be 256 or less";
+  if (!text) return {};
+  return {StatusCode::unsupported, std::string("hybrid_attention_cpu: ") + text};
+}
+
 }  // namespace kernels

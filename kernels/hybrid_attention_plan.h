@@ -30,4 +30,7 @@ Plan plan(const HybridAttention& call);
 /// The mixing weight of one head, where both branches have a key.
 double mixing_weight(const HybridAttention& call, std::int64_t head);
 
+/// ok, or `unsupported` with the reason, for a call that has passed check().
+Status taken_by_cpu(const HybridAttention& call);
+
 }  // namespace kernels

@@ -115,8 +115,8 @@ HWY_INLINE void panel_product(int m_count, int depth, Left<rows_contiguous> a, R
 /// C[m_count × columns] = or += A[m_count × depth]·B[depth × columns]; `columns` is a multiple of
 /// k_lanes. Outside the band (widened to register blocks) A must hold zeros or is left out.
 template <bool rows_contiguous>
-HWY_NOINLINE void product(int m_count, int columns, int depth, Left<rows_contiguous> a, Right b,
-                          Target c, Band band = {}) {
+inline HWY_NOINLINE void product(int m_count, int columns, int depth, Left<rows_contiguous> a,
+                                 Right b, Target c, Band band = {}) {
   int n = 0;
   for (; n + k_panel <= columns; n += k_panel)
     panel_product<k_block_vectors>(m_count, depth, a, {b.at + n, b.ld}, {c.at + n, c.ld, c.add},
@@ -164,8 +164,8 @@ HWY_INLINE hn::Vec<D> fours_of_rows(D d, const float* at, std::ptrdiff_t stride)
 #endif
 
 /// out[d·k_tile + t] = x[t·stride + d] for all k_tile rows and `dim` columns contiguous in memory.
-HWY_NOINLINE void transpose(const float* HWY_RESTRICT x, std::ptrdiff_t stride, int dim,
-                            float* HWY_RESTRICT out) {
+inline HWY_NOINLINE void transpose(const float* HWY_RESTRICT x, std::ptrdiff_t stride, int dim,
+                                   float* HWY_RESTRICT out) {
   for (int t = 0; t < k_tile; t += k_lanes) {
     int d = 0;
 #if HWY_TARGET != HWY_SCALAR

@@ -1,0 +1,604 @@
+// Two sweeps over a head's tiles. The first runs forward in time with the state S = Σ φ(k)⊗v of the
+// keys gone by: it gives dq, the query map's gradients and what the window does to dk and dv. The
+// second runs backward with the state R = Σ c·φ(q)⊗dy of the queries to come (c the factor of
+// Σ φφ v in y): it gives dk, dv and the key map's gradients of the linear branch. Scores, features
+// and normalisers are computed anew; only two numbers a row are kept between the sweeps.
+
+#include <cmath>
+#include <vector>
+
+#include "kernels/hybrid_attention_plan.h"
+#include "kernels/parallel.h"
+
+#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/hybrid_attention_backward_cpu.cpp"
+#include "hwy/foreach_target.h"
+
+#include "kernels/hybrid_attention_steps-inl.h"
+
+#ifndef EQUIPOISE_KERNELS_HEAD_GRADIENTS
+#define EQUIPOISE_KERNELS_HEAD_GRADIENTS
+namespace kernels {
+
+/// What one head of one batch row adds to the gradients that are summed over the batch.
+struct HeadGradients {
+  std::vector<float> query_weight, key_weight;  ///< [F, width]
+  std::vector<float> query_bias, key_bias;      ///< [F]
+  double logit = 0;
+};
+
+}  // namespace kernels
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace kernels {
+namespace HWY_NAMESPACE {
+
+/// Rows [T,D] of one head of a gradient; absent where `at` is null.
+struct OutRows {
+  float* at = nullptr;
+  Index token_stride = 0, dim_stride = 0, length = 0, dim = 0;
+};
+
+OutRows out_rows_of(const OutView& x, Index b, Index h) {
+  if (!x) return {};
+  return {static_cast<float*>(x.data) + b * x.strides[0] + h * x.strides[1], x.strides[2],
+          x.strides[3], x.sizes[2], x.sizes[3]};
+}
+
+void clear(const OutRows& rows) {
+  if (!rows.at) return;
+  for (Index t = 0; t < rows.length; ++t)
+    for (Index d = 0; d < rows.dim; ++d) rows.at[t * rows.token_stride + d * rows.dim_stride] = 0;
+}
+
+/// Scratch memory and steps of the backward pass, for one thread.
+class Backward {
+ public:
+  Backward(const HybridAttention& call, const HybridAttentionGradients& gradients, const Plan& p);
+
+  void zero_group(Index batch, Index group);
+  void run(Index batch, Index head, HeadGradients& sums);
+
+ private:
+  void start(Index batch, Index head, HeadGradients& sums);
+  void query_side(Index tile);
+  void linear_sums(Index tile);
+  void pairs(const Group& g, int lane);
+  void window_sums(Index tile, int lane);
+  void add_to_window_sums(int lane, int keys);
+  void window_gradients(Index tile, int lane);
+  void pair_gradients(int lane, int keys);
+  void factors(Index tile, int begin, int end);
+  void query_features_backward(Index tile);
+  void map_gradients(const float* dz, const float* rows, float* weight, float* bias);
+  void key_side(Index tile);
+  void late_pairs(Index tile);
+  void scale_query_features(Index tile);
+  template <bool rows_contiguous>
+  void add_rows(const OutRows& out, Index first, Lanes rows, int depth, Left<rows_contiguous> a,
+                Right b, Band band = {});
+  void store_dq(Index tile);
+
+  const HybridAttention& call_;
+  const HybridAttentionGradients& gradients_;
+  const Plan& p_;
+  int dim_, width_, columns_, features_;
+  bool shared_, window_needed_, window_gradients_needed_, key_side_needed_;
+  KeyBlocks blocks_;
+  KeyBlock delayed_;
+  Scratch query_, query_rows_, dy_, dy_rows_;     ///< [D, k_tile] and [k_tile, width]
+  Scratch query_features_, key_features_, dphi_;  ///< [P, k_tile]
+  Scratch near_, near_dy_;                        ///< [k_tile, k_tile] pairs: φφ and dy·v
+  Scratch query_weight_rows_, key_weight_rows_;   ///< [F, width] Wᵀ
+  State state_, future_;
+  Scratch scores_, pair_dy_;              ///< [keys, k_panel]
+  Scratch dq_, spare_;                    ///< [k_tile, width]
+  Scratch linear_factors_, linear_lost_;  ///< [T], of the whole head
+  HWY_ALIGN float most_[k_tile], e_sum_[k_tile], e_dy_[k_tile], ties_[k_tile];
+  HWY_ALIGN float a_sum_[k_tile], a_dy_[k_tile], row_[k_tile];
+  HWY_ALIGN float window_factor_[k_tile], window_lost_[k_tile], to_most_[k_tile];
+  Rows q_, out_dy_;
+  OutRows dq_rows_, dk_, dv_;
+  HeadMap query_map_, key_map_;
+  HeadGradients* sums_ = nullptr;
+  double g_ = 1;
+};
+
+Index round_up(Index n, Index step) { return (n + step - 1) / step * step; }
+
+Backward::Backward(const HybridAttention& call, const HybridAttentionGradients& gradients,
+                   const Plan& p)
+    : call_(call),
+      gradients_(gradients),
+      p_(p),
+      dim_(static_cast<int>(p.dim)),
+      width_(static_cast<int>(padded(p.dim))),
+      columns_(p.linear ? static_cast<int>(p.columns) : 0),
+      features_(p.linear ? static_cast<int>(p.features) : 0),
+      shared_(p.mixed() && call.mixing == Mixing::shared_denominator),
+      window_needed_(p.softmax),
+      window_gradients_needed_(p.softmax && (gradients.dq || gradients.dk || gradients.dv)),
+      key_side_needed_(p.linear && (gradients.dk || gradients.dv || gradients.dkey_weight ||
+                                    gradients.dkey_bias)),
+      blocks_(p, true),
+      query_(dim_ * k_tile),
+      query_rows_(k_tile * width_),
+      dy_(dim_ * k_tile),
+      dy_rows_(k_tile * width_),
+      query_features_(features_ * k_tile),
+      key_features_(features_ * k_tile),
+      dphi_(features_ * k_tile),
+      near_(k_tile * k_tile),
+      near_dy_(k_tile * k_tile),
+      query_weight_rows_(columns_ * width_),
+      key_weight_rows_(columns_ * width_),
+      state_(features_, width_),
+      future_(features_, width_),
+      scores_(k_group * k_panel),
+      pair_dy_(k_group * k_panel),
+      dq_(k_tile * width_),
+      spare_(k_tile * width_),
+      linear_factors_(p.linear ? round_up(p.length, k_tile) : 0),
+      linear_lost_(p.linear ? round_up(p.length, k_tile) : 0) {
+  // A fixed weight leaves the linear branch's own gradients untouched by the window.
+  if (!window_gradients_needed_ && !shared_ && !(p.mixed() && gradients.dlogit))
+    window_needed_ = false;
+}
+
+/// [F, width] Wᵀ of a map, the identity where it has none.
+void weight_rows(const HeadMap& map, int width, float* out) {
+  std::fill_n(out, map.columns * width, 0.0f);
+  for (int f = 0; f < map.columns; ++f) {
+    if (!map.weight)
+      out[f * width + f] = 1;
+    else
+      for (int d = 0; d < map.dim; ++d) out[f * width + d] = map.weight[d * map.weight_stride + f];
+  }
+}
+
+void Backward::zero_group(Index batch, Index group) {
+  clear(out_rows_of(gradients_.dk, batch, group));
+  clear(out_rows_of(gradients_.dv, batch, group));
+}
+
+void Backward::start(Index batch, Index head, HeadGradients& sums) {
+  sums_ = &sums;
+  const Index group = head / (p_.heads / p_.groups);
+  q_ = rows_of(call_.q, batch, head);
+  out_dy_ = rows_of(gradients_.dy, batch, head);
+  dq_rows_ = out_rows_of(gradients_.dq, batch, head);
+  dk_ = out_rows_of(gradients_.dk, batch, group);
+  dv_ = out_rows_of(gradients_.dv, batch, group);
+  blocks_.set_head(rows_of(call_.k, batch, group), rows_of(call_.v, batch, group),
+                   p_.linear ? -p_.least_age % k_tile : 0);
+  if (p_.mixed()) g_ = mixing_weight(call_, head);
+  if (!p_.linear) return;
+  state_.clear();
+  future_.clear();
+  query_map_ = head_map(call_.query_map, p_, head);
+  key_map_ = head_map(call_.key_map, p_, head);
+  weight_rows(query_map_, width_, query_weight_rows_.at());
+  weight_rows(key_map_, width_, key_weight_rows_.at());
+  for (auto* weight : {&sums.query_weight, &sums.key_weight}) weight->assign(columns_ * width_, 0);
+  for (auto* bias : {&sums.query_bias, &sums.key_bias}) bias->assign(columns_, 0);
+}
+
+void Backward::run(Index batch, Index head, HeadGradients& sums) {
+  start(batch, head, sums);
+  const Index tiles = (p_.length + k_tile - 1) / k_tile;
+  for (Index n = 0; n < tiles; ++n) query_side(n * k_tile);
+  if (!key_side_needed_) return;
+  for (Index n = tiles - 1; n >= 0 && (n + 1) * k_tile > p_.least_age; --n) key_side(n * k_tile);
+}
+
+void Backward::query_side(Index tile) {
+  const bool linear = p_.linear && tile + k_tile > p_.least_age;
+  const int lanes = static_cast<int>(std::min<Index>(k_tile, p_.length - tile));
+  load_transposed(q_, tile, query_.at());
+  load_rows(q_, tile, query_rows_.at());
+  load_transposed(out_dy_, tile, dy_.at());
+  load_rows(out_dy_, tile, dy_rows_.at());
+  std::fill_n(dq_.at(), k_tile * width_, 0.0f);
+  std::fill_n(a_sum_, k_tile, 0.0f);
+  std::fill_n(a_dy_, k_tile, 0.0f);
+  if (linear) linear_sums(tile);
+  for (int lane = 0; lane < lanes; lane += k_panel) {
+    if (window_needed_) window_sums(tile, lane);
+    factors(tile, lane, std::min(lane + k_panel, k_tile));
+    if (window_gradients_needed_) window_gradients(tile, lane);
+  }
+  for (int t = round_up(lanes, k_panel); p_.linear && t < k_tile; ++t)
+    linear_factors_.at()[tile + t] = linear_lost_.at()[tile + t] = 0;
+  if (linear) query_features_backward(tile);
+  store_dq(tile);
+}
+
+/// Σ φφ and Σ φφ dy·v of the tile's rows; leaves the near pairs and S·dyᵀ behind.
+void Backward::linear_sums(Index tile) {
+  Index clamped = 0;
+  const Lanes lanes = linear_lanes(p_, tile);
+  delayed_ = blocks_.at(tile - p_.least_age);
+  feature_tile(key_map_, delayed_.keys, delayed_lanes(p_, tile), key_features_.at(), clamped);
+  feature_tile(query_map_, query_.at(), lanes, query_features_.at(), clamped);
+  near_pairs(key_features_.at(), query_features_.at(), features_, lanes.end, near_.at());
+  denominators(state_, query_features_.at(), features_, near_.at(), lanes.end, a_sum_);
+  for (int lane = 0; lane < lanes.end; lane += k_panel)
+    product<false>(std::min<int>(round_up(lane + k_panel, 8), k_tile), k_panel, dim_,
+                   {delayed_.values, width_}, {dy_.at() + lane, k_tile},
+                   {near_dy_.at() + lane, k_tile, false});
+  if (!state_.empty())
+    product<false>(features_, k_tile, dim_, {state_.sums(), width_}, {dy_.at(), k_tile},
+                   {dphi_.at(), k_tile, false});
+  for (int t = 0; t < lanes.end; t += k_lanes) {
+    Vector sum = hn::Zero(k_floats);
+    for (int j = 0; j < t + k_lanes; ++j)
+      sum = hn::MulAdd(hn::Load(k_floats, near_.at() + j * k_tile + t),
+                       hn::Load(k_floats, near_dy_.at() + j * k_tile + t), sum);
+    for (int f = 0; f < features_ && !state_.empty(); ++f)
+      sum = hn::MulAdd(hn::Load(k_floats, query_features_.at() + f * k_tile + t),
+                       hn::Load(k_floats, dphi_.at() + f * k_tile + t), sum);
+    hn::Store(sum, k_floats, a_dy_ + t);
+  }
+}
+
+/// Scores and dy·v of a group's pairs.
+void Backward::pairs(const Group& g, int lane) {
+  masked_scores(blocks_, g, p_, query_.at() + lane, scores_.at());
+  each_block(blocks_, g, [&](const KeyBlock& block, Index key, Index place, int keys) HWY_ATTR {
+    product<false>(keys, k_panel, dim_, {block.values + place * width_, width_},
+                   {dy_.at() + lane, k_tile},
+                   {pair_dy_.at() + (key - g.begin) * k_panel, k_panel, false});
+  });
+}
+
+/// Row maxima, Σ e and Σ e dy·v of a panel's rows.
+void Backward::window_sums(Index tile, int lane) {
+  for (int t = lane; t < lane + k_panel; ++t) {
+    most_[t] = k_no_score;
+    e_sum_[t] = e_dy_[t] = ties_[t] = 0;
+  }
+  const Index first = tile + lane, last = std::min<Index>(first + k_panel, p_.length) - 1;
+  each_group(p_, first, last, [&](const Group& g) HWY_ATTR {
+    pairs(g, lane);
+    add_to_window_sums(lane, static_cast<int>(g.end - g.begin));
+  });
+}
+
+void Backward::add_to_window_sums(int lane, int keys) {
+  const Vector zero = hn::Zero(k_floats), one = hn::Set(k_floats, 1.0f);
+  for (int n = 0; n < k_panel; n += k_lanes) {
+    const int t = lane + n;
+    const Vector before = hn::Load(k_floats, most_ + t);
+    Vector most = before;
+    for (int j = 0; j < keys; ++j)
+      most = hn::Max(most, hn::Load(k_floats, scores_.at() + j * k_panel + n));
+    const Vector rescale = exp_of(hn::Sub(before, most));
+    Vector sum = hn::Mul(hn::Load(k_floats, e_sum_ + t), rescale);
+    Vector dy = hn::Mul(hn::Load(k_floats, e_dy_ + t), rescale);
+    Vector ties = hn::IfThenElse(hn::Eq(before, most), hn::Load(k_floats, ties_ + t), zero);
+    for (int j = 0; j < keys; ++j) {
+      const Vector score = hn::Load(k_floats, scores_.at() + j * k_panel + n);
+      const Vector e = exp_of(hn::Sub(score, most));
+      sum = hn::Add(sum, e);
+      dy = hn::MulAdd(e, hn::Load(k_floats, pair_dy_.at() + j * k_panel + n), dy);
+      ties = hn::Add(ties, hn::IfThenElseZero(hn::Eq(score, most), one));
+    }
+    hn::Store(most, k_floats, most_ + t);
+    hn::Store(sum, k_floats, e_sum_ + t);
+    hn::Store(dy, k_floats, e_dy_ + t);
+    hn::Store(ties, k_floats, ties_ + t);
+  }
+}
+
+/// The factors of both sums in y, and what a unit of weight loses to its normaliser:
+/// de = window_factor·(dy·v − window_lost), da = linear_factor·(dy·v − linear_lost).
+void Backward::factors(Index tile, int begin, int end) {
+  const auto g = static_cast<float>(g_), least = static_cast<float>(p_.least_denominator);
+  const auto scale = static_cast<float>(p_.scale);
+  for (int t = begin; t < end; ++t) {
+    const bool row = tile + t < p_.length, linear = row && p_.has_linear(tile + t);
+    const bool window = row && window_needed_;
+    float linear_factor = 0, linear_lost = 0;
+    window_factor_[t] = window_lost_[t] = to_most_[t] = 0;
+    if (shared_ && row) {
+      const float a_sum = linear ? a_sum_[t] : 0, a_dy = linear ? a_dy_[t] : 0;
+      linear_factor = 1 / (g * e_sum_[t] + a_sum);
+      window_factor_[t] = g * linear_factor;
+      window_lost_[t] = linear_lost = window_factor_[t] * e_dy_[t] + linear_factor * a_dy;
+      // e_dy − e_sum·dy·y, written so that it vanishes exactly without linear keys.
+      const float beyond = linear_factor * (a_sum * e_dy_[t] - e_sum_[t] * a_dy);
+      to_most_[t] = window_factor_[t] * scale * beyond / ties_[t];
+      sums_->logit += g_ * (1 - g_) * linear_factor * beyond;
+      if (!linear) linear_factor = linear_lost = 0;
+    } else {
+      const float weight = !p_.softmax ? 0 : linear ? g : 1;
+      if (window) {
+        window_factor_[t] = weight / e_sum_[t];
+        window_lost_[t] = e_dy_[t] / e_sum_[t];
+      }
+      if (linear) {
+        const bool clamped = std::abs(a_sum_[t]) < least;
+        const float denominator = !clamped ? a_sum_[t] : a_sum_[t] < 0 ? -least : least;
+        linear_factor = (1 - weight) / denominator;
+        linear_lost = clamped ? 0 : a_dy_[t] / denominator;
+        if (window) sums_->logit += g_ * (1 - g_) * (window_lost_[t] - a_dy_[t] / denominator);
+      }
+    }
+    if (!p_.linear) continue;
+    linear_factors_.at()[tile + t] = linear_factor;
+    linear_lost_.at()[tile + t] = linear_lost;
+  }
+}
+
+/// dq, dk and dv of a panel's window pairs.
+void Backward::window_gradients(Index tile, int lane) {
+  const Index first = tile + lane, last = std::min<Index>(first + k_panel, p_.length) - 1;
+  int groups = 0;
+  each_group(p_, first, last, [&](const Group&) HWY_ATTR { ++groups; });
+  each_group(p_, first, last, [&](const Group& g) HWY_ATTR {
+    if (groups > 1) pairs(g, lane);  // a lone group's are still there
+    pair_gradients(lane, static_cast<int>(g.end - g.begin));
+    each_block(blocks_, g, [&](const KeyBlock& block, Index key, Index place, int keys) HWY_ATTR {
+      const float* dscores = scores_.at() + (key - g.begin) * k_panel;
+      const float* weights = pair_dy_.at() + (key - g.begin) * k_panel;
+      const Band band = queries_of_keys(g, key);
+      product<true>(k_panel, width_, keys, {dscores, k_panel},
+                    {block.key_rows + place * width_, width_},
+                    {dq_.at() + lane * width_, width_, true}, keys_of_queries(g, key));
+      add_rows<false>(dk_, key, {0, keys}, k_panel, {dscores, k_panel},
+                      {query_rows_.at() + lane * width_, width_}, band);
+      add_rows<false>(dv_, key, {0, keys}, k_panel, {weights, k_panel},
+                      {dy_rows_.at() + lane * width_, width_}, band);
+    });
+  });
+}
+
+/// From scores and dy·v to the scores' gradients and the weights that values enter y with.
+void Backward::pair_gradients(int lane, int keys) {
+  const Vector scale = hn::Set(k_floats, static_cast<float>(p_.scale));
+  for (int n = 0; n < k_panel; n += k_lanes) {
+    const Vector most = hn::Load(k_floats, most_ + lane + n);
+    const Vector factor = hn::Load(k_floats, window_factor_ + lane + n);
+    const Vector lost = hn::Load(k_floats, window_lost_ + lane + n);
+    const Vector to_most = hn::Load(k_floats, to_most_ + lane + n);
+    for (int j = 0; j < keys; ++j) {
+      float *score_at = scores_.at() + j * k_panel + n, *dy_at = pair_dy_.at() + j * k_panel + n;
+      const Vector score = hn::Load(k_floats, score_at);
+      const Vector weight = hn::Mul(exp_of(hn::Sub(score, most)), factor);
+      Vector dscore = hn::Mul(hn::Mul(weight, scale), hn::Sub(hn::Load(k_floats, dy_at), lost));
+      if (shared_) dscore = hn::Sub(dscore, hn::IfThenElseZero(hn::Eq(score, most), to_most));
+      hn::Store(dscore, k_floats, score_at);
+      hn::Store(weight, k_floats, dy_at);
+    }
+  }
+}
+
+/// dφ(q) = c·(S·dy − lost·Σ φ(k)) + Σ da φ(k), then through σ and W.
+void Backward::query_features_backward(Index tile) {
+  const Lanes lanes = linear_lanes(p_, tile);
+  delayed_ = blocks_.at(tile - p_.least_age);  // the window's blocks may have taken its place
+  const float *factor = linear_factors_.at() + tile, *lost = linear_lost_.at() + tile;
+  for (int t = 0; t < k_tile; t += k_lanes) {
+    const Vector c = hn::Load(k_floats, factor + t), l = hn::Load(k_floats, lost + t);
+    for (int f = 0; f < features_; ++f) {
+      float* at = dphi_.at() + f * k_tile + t;
+      if (state_.empty())
+        hn::Store(hn::Zero(k_floats), k_floats, at);
+      else {
+        const Vector total = hn::Set(k_floats, state_.totals()[f]);
+        hn::Store(hn::Mul(c, hn::NegMulAdd(l, total, hn::Load(k_floats, at))), k_floats, at);
+      }
+    }
+  }
+  for (int lane = 0; lane < lanes.end; lane += k_panel) {
+    const int keys = static_cast<int>(std::min<Index>(round_up(lane + k_panel, 8), k_tile));
+    for (int n = lane; n < lane + k_panel; n += k_lanes) {
+      const Vector c = hn::Load(k_floats, factor + n), l = hn::Load(k_floats, lost + n);
+      for (int j = 0; j < keys; ++j) {
+        float* at = near_dy_.at() + j * k_tile + n;
+        const auto past = hn::Ge(hn::Iota(k_floats, static_cast<float>(n - j)), hn::Zero(k_floats));
+        const Vector da = hn::Mul(c, hn::Sub(hn::Load(k_floats, at), l));
+        hn::Store(hn::IfThenElseZero(past, da), k_floats, at);
+      }
+    }
+    product<false>(features_, k_panel, keys, {key_features_.at(), k_tile},
+                   {near_dy_.at() + lane, k_tile}, {dphi_.at() + lane, k_tile, true});
+  }
+  activation_backward(query_map_, query_features_.at(), lanes, dphi_.at());
+  if (dq_rows_.at)
+    product<true>(k_tile, width_, columns_, {dphi_.at(), k_tile}, {query_weight_rows_.at(), width_},
+                  {dq_.at(), width_, true});
+  if (gradients_.dquery_weight || gradients_.dquery_bias)
+    map_gradients(dphi_.at(), query_rows_.at(), sums_->query_weight.data(),
+                  sums_->query_bias.data());
+  state_.add(key_features_.at(), delayed_.values, nullptr);
+}
+
+/// dWᵀ += dz·x and db += Σ dz over a tile.
+void Backward::map_gradients(const float* dz, const float* rows, float* weight, float* bias) {
+  product<false>(columns_, width_, k_tile, {dz, k_tile}, {rows, width_}, {weight, width_, true});
+  for (int f = 0; f < columns_; ++f) {
+    Vector sum = hn::Zero(k_floats);
+    for (int t = 0; t < k_tile; t += k_lanes)
+      sum = hn::Add(sum, hn::Load(k_floats, dz + f * k_tile + t));
+    bias[f] += hn::GetLane(hn::SumOfLanes(k_floats, sum));
+  }
+}
+
+/// Rows [rows.begin, rows.end) of A·B are added to out's rows first + m.
+template <bool rows_contiguous>
+void Backward::add_rows(const OutRows& out, Index first, Lanes rows, int depth,
+                        Left<rows_contiguous> a, Right b, Band band) {
+  if (!out.at || rows.begin >= rows.end) return;
+  const int count = rows.end - rows.begin;
+  band = {std::max(band.first, -(1 << 28)) + rows.begin, std::min(band.last, 1 << 28) + rows.begin};
+  float* to = out.at + (first + rows.begin) * out.token_stride;
+  if (out.dim_stride == 1 && width_ == dim_) {
+    product<rows_contiguous>(count, width_, depth, a.from(rows.begin, 0), b,
+                             {to, out.token_stride, true}, band);
+    return;
+  }
+  product<rows_contiguous>(count, width_, depth, a.from(rows.begin, 0), b,
+                           {spare_.at(), width_, false}, band);
+  for (int m = 0; m < count; ++m)
+    for (int d = 0; d < dim_; ++d)
+      to[m * out.token_stride + d * out.dim_stride] += spare_.at()[m * width_ + d];
+}
+
+void Backward::store_dq(Index tile) {
+  if (!dq_rows_.at) return;
+  for (Index t = tile; t < std::min<Index>(tile + k_tile, p_.length); ++t)
+    for (int d = 0; d < dim_; ++d)
+      dq_rows_.at[t * dq_rows_.token_stride + d * dq_rows_.dim_stride] =
+          dq_.at()[(t - tile) * width_ + d];
+}
+
+/// The gradients of the tile's delayed keys, from its own queries and, through R, all later ones.
+void Backward::key_side(Index tile) {
+  Index clamped = 0;
+  const Lanes keys = delayed_lanes(p_, tile), queries = linear_lanes(p_, tile);
+  const Index start = tile - p_.least_age;
+  delayed_ = blocks_.at(start);
+  load_transposed(q_, tile, query_.at());
+  load_transposed(out_dy_, tile, dy_.at());
+  load_rows(out_dy_, tile, dy_rows_.at());
+  feature_tile(key_map_, delayed_.keys, keys, key_features_.at(), clamped);
+  feature_tile(query_map_, query_.at(), queries, query_features_.at(), clamped);
+  if (!future_.empty()) {
+    product<false>(features_, k_tile, dim_, {future_.sums(), width_},
+                   {delayed_.value_lanes, k_tile}, {dphi_.at(), k_tile, false});
+    for (int i = 0; i < features_ * k_tile; i += k_lanes) {
+      const Vector lost = hn::Set(k_floats, future_.totals()[i / k_tile]);
+      hn::Store(hn::Sub(hn::Load(k_floats, dphi_.at() + i), lost), k_floats, dphi_.at() + i);
+    }
+    add_rows<true>(dv_, start, keys, features_, {key_features_.at(), k_tile},
+                   {future_.sums(), width_});
+  } else {
+    std::fill_n(dphi_.at(), features_ * k_tile, 0.0f);
+  }
+  late_pairs(tile);
+  add_rows<true>(dv_, start, keys, k_tile, {near_.at(), k_tile}, {dy_rows_.at(), width_},
+                 {0, k_tile});
+  activation_backward(key_map_, key_features_.at(), keys, dphi_.at());
+  add_rows<true>(dk_, start, keys, columns_, {dphi_.at(), k_tile}, {key_weight_rows_.at(), width_});
+  if (gradients_.dkey_weight || gradients_.dkey_bias)
+    map_gradients(dphi_.at(), delayed_.key_rows, sums_->key_weight.data(), sums_->key_bias.data());
+  scale_query_features(tile);
+  future_.add(query_features_.at(), dy_rows_.at(), linear_lost_.at() + tile);
+}
+
+/// The tile's own pairs as [query, key]: c·φφ in near_, da in near_dy_; dφ(k) += Σ da φ(q).
+void Backward::late_pairs(Index tile) {
+  const float *factor = linear_factors_.at() + tile, *lost = linear_lost_.at() + tile;
+  for (int lane = 0; lane < k_tile; lane += k_panel) {
+    const int from = lane / 8 * 8;
+    for (int t = 0; t < from; ++t) std::fill_n(near_.at() + t * k_tile + lane, k_panel, 0.0f);
+    product<true>(k_tile - from, k_panel, features_, {query_features_.at() + from, k_tile},
+                  {key_features_.at() + lane, k_tile},
+                  {near_.at() + from * k_tile + lane, k_tile, false});
+    product<true>(k_tile - from, k_panel, dim_, {dy_.at() + from, k_tile},
+                  {delayed_.value_lanes + lane, k_tile},
+                  {near_dy_.at() + from * k_tile + lane, k_tile, false});
+    for (int t = from; t < k_tile; ++t) {
+      const Vector c = hn::Set(k_floats, factor[t]), l = hn::Set(k_floats, lost[t]);
+      for (int n = lane; n < lane + k_panel; n += k_lanes) {
+        float *near = near_.at() + t * k_tile + n, *dy = near_dy_.at() + t * k_tile + n;
+        const auto past = hn::Le(hn::Iota(k_floats, static_cast<float>(n - t)), hn::Zero(k_floats));
+        const Vector weight = hn::Mul(c, hn::Load(k_floats, near));
+        const Vector da = hn::Mul(c, hn::Sub(hn::Load(k_floats, dy), l));
+        hn::Store(hn::IfThenElseZero(past, weight), k_floats, near);
+        hn::Store(hn::IfThenElseZero(past, da), k_floats, dy);
+      }
+    }
+    product<false>(features_, k_panel, k_tile - from, {query_features_.at() + from, k_tile},
+                   {near_dy_.at() + from * k_tile + lane, k_tile},
+                   {dphi_.at() + lane, k_tile, true});
+  }
+}
+
+void Backward::scale_query_features(Index tile) {
+  for (int t = 0; t < k_tile; t += k_lanes) {
+    const Vector c = hn::Load(k_floats, linear_factors_.at() + tile + t);
+    for (int f = 0; f < features_; ++f) {
+      float* at = query_features_.at() + f * k_tile + t;
+      hn::Store(hn::Mul(hn::Load(k_floats, at), c), k_floats, at);
+    }
+  }
+}
+
+/// out[h] = Σ over the batch of one array of HeadGradients, found at [f·width + d].
+template <class Of>
+void sum_over_batch(const OutView& out, const Plan& p, const std::vector<HeadGradients>& sums,
+                    Of of) {
+  if (!out) return;
+  const Index width = padded(p.dim), dims = out.dims;
+  const Index rows = dims == 3 ? out.sizes[1] : 1, columns = out.sizes[dims - 1];
+  for (Index h = 0; h < p.heads; ++h)
+    for (Index d = 0; d < rows; ++d)
+      for (Index f = 0; f < columns; ++f) {
+        float sum = 0;
+        for (Index b = 0; b < p.batch && p.linear; ++b)
+          sum += of(sums[b * p.heads + h])[dims == 3 ? f * width + d : f];
+        static_cast<float*>(out.data)[h * out.strides[0] + (dims == 3 ? d * out.strides[1] : 0) +
+                                      f * out.strides[dims - 1]] = sum;
+      }
+}
+
+bool run_backward(const HybridAttention& call, const HybridAttentionGradients& gradients,
+                  const Plan& p) {
+  std::vector<HeadGradients> sums(p.batch * p.heads);
+  const Index shared = p.heads / p.groups;
+  // One item per group: its heads add to the same keys and values.
+  const bool complete = parallel(call.threads, p.batch * p.groups, [&](const NextItem& next) {
+    Backward backward(call, gradients, p);
+    for (Index i = next(); i >= 0; i = next()) {
+      const Index batch = i / p.groups, group = i % p.groups;
+      backward.zero_group(batch, group);
+      for (Index h = group * shared; h < (group + 1) * shared; ++h)
+        backward.run(batch, h, sums[batch * p.heads + h]);
+    }
+  });
+  if (!complete) return false;
+  sum_over_batch(gradients.dquery_weight, p, sums,
+                 [](const auto& s) { return s.query_weight.data(); });
+  sum_over_batch(gradients.dkey_weight, p, sums, [](const auto& s) { return s.key_weight.data(); });
+  sum_over_batch(gradients.dquery_bias, p, sums, [](const auto& s) { return s.query_bias.data(); });
+  sum_over_batch(gradients.dkey_bias, p, sums, [](const auto& s) { return s.key_bias.data(); });
+  if (!gradients.dlogit) return true;
+  for (Index h = 0; h < p.heads; ++h) {
+    double sum = 0;
+    for (Index b = 0; b < p.batch && call.mixing != Mixing::fixed; ++b)
+      sum += sums[b * p.heads + h].logit;
+    static_cast<float*>(gradients.dlogit.data)[h * gradients.dlogit.strides[0]] =
+        static_cast<float>(sum);
+  }
+  return true;
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace kernels {
+namespace {
+
+HWY_EXPORT(run_backward);
+
+}  // namespace
+
+Status hybrid_attention_backward_cpu(const HybridAttention& call,
+                                     HybridAttentionGradients& gradients) {
+  if (Status status = check(call, gradients); !status.ok()) return status;
+  if (Status status = taken_by_cpu(call); !status.ok()) return status;
+  try {
+    if (HWY_DYNAMIC_DISPATCH(run_backward)(call, gradients, plan(call))) return {};
+  } catch (const std::bad_alloc&) {
+  }
+  return {StatusCode::out_of_memory, "hybrid_attention_cpu: no memory for scratch tiles"};
+}
+
+}  // namespace kernels
+#endif
