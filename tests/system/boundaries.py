@@ -44,6 +44,11 @@ def public(name, kind, target):
     if name in PUBLIC and re.match(r"torch/|sqlite3|spdlog|yaml-cpp|nlohmann|engine/torch_api", target):
         return "a public header shows no library"
 
+def kernels(name, kind, target):
+    if re.match(r"torch/|Q[A-Z]|Qt|engine/|ui/|app/", target):
+        return "kernels know the standard library, Highway and each other"
+
+check("kernels", kernels)
 check("engine", engine)
 check("engine", public)
 check("ui", ui)
