@@ -12,6 +12,7 @@
 
 #include "kernels/hybrid_attention_items.h"
 #include "kernels/hybrid_attention_steps-inl.h"
+#include "kernels/map_gradients-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace kernels {
@@ -54,7 +55,6 @@ class Backward {
   void pair_gradients(int lane, int keys);
   void factors(Index tile, int begin, int end);
   void query_features_backward(Index tile);
-  void map_gradients(const float* dz, const float* rows, float* weight, float* bias);
   void key_side(Index tile);
   void late_pairs(Index tile);
   void scale_query_features(Index tile);
@@ -234,18 +234,6 @@ inline void Backward::factors(Index tile, int begin, int end) {
     if (!p_.linear) continue;
     linear_factors_.at()[tile + t] = linear_factor;
     linear_lost_.at()[tile + t] = linear_lost;
-  }
-}
-
-/// dWᵀ += dz·x and db += Σ dz over a tile.
-inline void Backward::map_gradients(const float* dz, const float* rows, float* weight,
-                                    float* bias) {
-  product<false>(columns_, width_, k_tile, {dz, k_tile}, {rows, width_}, {weight, width_, true});
-  for (int f = 0; f < columns_; ++f) {
-    Vector sum = hn::Zero(k_floats);
-    for (int t = 0; t < k_tile; t += k_lanes)
-      sum = hn::Add(sum, hn::Load(k_floats, dz + f * k_tile + t));
-    bias[f] += hn::GetLane(hn::SumOfLanes(k_floats, sum));
   }
 }
 

@@ -177,7 +177,7 @@ void Backward::query_features_backward(Index tile) {
     product<true>(k_tile, width_, columns_, {dphi_.at(), k_tile}, {query_weight_rows_.at(), width_},
                   {dq_.at(), width_, true});
   if (gradients_.dquery_weight || gradients_.dquery_bias)
-    map_gradients(dphi_.at(), query_rows_.at(), sums_->query_weight.data(),
+    map_gradients(columns_, width_, dphi_.at(), query_rows_.at(), sums_->query_weight.data(),
                   sums_->query_bias.data());
   state_.add(key_features_.at(), delayed_.values, nullptr);
 }
@@ -211,7 +211,8 @@ void Backward::key_side(Index tile) {
   activation_backward(key_map_, key_features_.at(), keys, dphi_.at());
   add_rows<true>(dk_, start, keys, columns_, {dphi_.at(), k_tile}, {key_weight_rows_.at(), width_});
   if (gradients_.dkey_weight || gradients_.dkey_bias)
-    map_gradients(dphi_.at(), delayed_.key_rows, sums_->key_weight.data(), sums_->key_bias.data());
+    map_gradients(columns_, width_, dphi_.at(), delayed_.key_rows, sums_->key_weight.data(),
+                  sums_->key_bias.data());
   scale_query_features(tile);
   future_.add(query_features_.at(), dy_rows_.at(), linear_lost_.at() + tile);
 }
@@ -255,24 +256,6 @@ void Backward::scale_query_features(Index tile) {
   }
 }
 
-/// out[h] = Σ over the batch of one array of HeadGradients, found at [f·width + d].
-template <class Of>
-void sum_over_batch(const OutView& out, const Plan& p, const std::vector<HeadGradients>& sums,
-                    Of of) {
-  if (!out) return;
-  const Index width = padded(p.dim), dims = out.dims;
-  const Index rows = dims == 3 ? out.sizes[1] : 1, columns = out.sizes[dims - 1];
-  for (Index h = 0; h < p.heads; ++h)
-    for (Index d = 0; d < rows; ++d)
-      for (Index f = 0; f < columns; ++f) {
-        float sum = 0;
-        for (Index b = 0; b < p.batch && p.linear; ++b)
-          sum += of(sums[b * p.heads + h])[dims == 3 ? f * width + d : f];
-        static_cast<float*>(out.data)[h * out.strides[0] + (dims == 3 ? d * out.strides[1] : 0) +
-                                      f * out.strides[dims - 1]] = sum;
-      }
-}
-
 bool run_backward(const HybridAttention& call, const HybridAttentionGradients& gradients,
                   const Plan& p) {
   std::vector<HeadGradients> sums(p.batch * p.heads);
@@ -288,11 +271,7 @@ bool run_backward(const HybridAttention& call, const HybridAttentionGradients& g
     }
   });
   if (!complete) return false;
-  sum_over_batch(gradients.dquery_weight, p, sums,
-                 [](const auto& s) { return s.query_weight.data(); });
-  sum_over_batch(gradients.dkey_weight, p, sums, [](const auto& s) { return s.key_weight.data(); });
-  sum_over_batch(gradients.dquery_bias, p, sums, [](const auto& s) { return s.query_bias.data(); });
-  sum_over_batch(gradients.dkey_bias, p, sums, [](const auto& s) { return s.key_bias.data(); });
+  sum_maps_over_batch(gradients, p, sums);
   if (!gradients.dlogit) return true;
   for (Index h = 0; h < p.heads; ++h) {
     double sum = 0;
