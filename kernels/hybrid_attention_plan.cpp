@@ -1,0 +1,171 @@
+#include "kernels/hybrid_attention_plan.h"
+
+#include <algorithm>
+#include <string>
+
+namespace kernels {
+namespace {
+
+std::string shape(const std::array<std::int64_t, k_max_dims>& sizes, int dims) {
+  std::string text = "[";
+  for (int d = 0; d < dims; ++d) text += (d ? "," : "") + std::to_string(sizes[d]);
+  return text + "]";
+}
+
+/// Collects the first contradiction.
+class Checker {
+ public:
+  template <class Pointer>
+  void expect(const char* name, const BasicView<Pointer>& view, DType dtype,
+              std::initializer_list<std::int64_t> sizes) {
+    std::array<std::int64_t, k_max_dims> wanted{};
+    std::copy(sizes.begin(), sizes.end(), wanted.begin());
+    const int dims = static_cast<int>(sizes.size());
+    if (!view) return fail(std::string(name) + " is absent");
+    if (view.dims != dims || !std::equal(sizes.begin(), sizes.end(), view.sizes.begin()))
+      fail(std::string(name) + " is " + shape(view.sizes, view.dims) + "; expected " +
+           shape(wanted, dims));
+    if (view.dtype != dtype) fail(std::string(name) + " has another dtype than expected");
+  }
+  void require(bool condition, const char* text) {
+    if (!condition) fail(text);
+  }
+  Status status() const { return status_; }
+
+ private:
+  void fail(std::string text) {
+    if (status_.ok()) status_ = {StatusCode::invalid, "hybrid_attention: " + std::move(text)};
+  }
+  Status status_;
+};
+
+bool has_linear(Component c) {
+  return c == Component::hybrid || c == Component::hybrid_overlap || c == Component::linear ||
+         c == Component::linear_outside;
+}
+
+bool has_softmax(Component c) {
+  return c != Component::linear && c != Component::linear_outside && c != Component::none;
+}
+
+std::int64_t map_columns(const HybridAttention& call) {
+  return call.query_map.weight ? call.query_map.weight.sizes[2] : call.q.sizes[3];
+}
+
+void check_map(Checker& checker, const char* name, const FeatureMap& map,
+               const HybridAttention& call) {
+  const std::int64_t heads = call.q.sizes[1], columns = map_columns(call);
+  const std::string prefix = name;
+  if (map.weight) {
+    checker.expect((prefix + ".weight").c_str(), map.weight, call.q.dtype,
+                   {heads, call.q.sizes[3], columns});
+    checker.require(map.weight.strides[2] == 1 || columns == 1,
+                    "a map's weight must be contiguous in its last dimension");
+  } else {
+    checker.require(columns == call.q.sizes[3], "only one map has a weight, and F is not D");
+  }
+  if (!map.bias) return;
+  checker.require(static_cast<bool>(map.weight), "a map has a bias but no weight");
+  checker.expect((prefix + ".bias").c_str(), map.bias, call.q.dtype, {heads, columns});
+}
+
+void check_call(Checker& checker, const HybridAttention& call) {
+  const auto& q = call.q.sizes;
+  checker.expect("q", call.q, call.q.dtype, {q[0], q[1], q[2], q[3]});
+  checker.require(call.q.dtype != DType::u8, "q must be f32 or f64");
+  checker.require(q[0] > 0 && q[1] > 0 && q[2] > 0 && q[3] > 0, "q has no elements");
+  const std::int64_t groups = call.k.dims == 4 ? call.k.sizes[1] : 0;
+  checker.require(groups > 0 && q[1] % groups == 0, "q's heads must be a multiple of k's");
+  checker.expect("k", call.k, call.q.dtype, {q[0], groups, q[2], q[3]});
+  checker.expect("v", call.v, call.q.dtype, {q[0], groups, q[2], q[3]});
+  checker.require(call.window >= 1, "window must be 1 or more");
+  checker.require(call.sinks >= 1, "sinks must be 1 or more");
+  checker.require(call.threads >= 1, "threads must be 1 or more");
+  if (call.counted) checker.expect("counted", call.counted, DType::u8, {q[0], q[2]});
+  if (!has_linear(call.component)) return;
+  check_map(checker, "query_map", call.query_map, call);
+  check_map(checker, "key_map", call.key_map, call);
+  checker.require(call.query_map.negation == call.key_map.negation,
+                  "the maps must agree on negation");
+  if (has_softmax(call.component) && call.mixing != Mixing::fixed)
+    checker.expect("logit", call.logit, call.q.dtype, {q[1]});
+}
+
+}  // namespace
+
+Status check(const HybridAttention& call, const HybridAttentionOut& out) {
+  Checker checker;
+  check_call(checker, call);
+  const auto& q = call.q.sizes;
+  checker.expect("y", out.y, call.q.dtype, {q[0], q[1], q[2], q[3]});
+  checker.require(!out.window_norms == !out.linear_norms, "both norms are asked for or neither");
+  return checker.status();
+}
+
+Status check(const HybridAttention& call, const HybridAttentionGradients& gradients) {
+  Checker checker;
+  check_call(checker, call);
+  const auto& q = call.q.sizes;
+  const auto& k = call.k.sizes;
+  const std::int64_t columns = map_columns(call);
+  checker.expect("dy", gradients.dy, call.q.dtype, {q[0], q[1], q[2], q[3]});
+  auto optional = [&](const char* name, const OutView& view, auto... sizes) {
+    if (view) checker.expect(name, view, call.q.dtype, {sizes...});
+  };
+  optional("dq", gradients.dq, q[0], q[1], q[2], q[3]);
+  optional("dk", gradients.dk, k[0], k[1], k[2], k[3]);
+  optional("dv", gradients.dv, k[0], k[1], k[2], k[3]);
+  optional("dquery_weight", gradients.dquery_weight, q[1], q[3], columns);
+  optional("dkey_weight", gradients.dkey_weight, q[1], q[3], columns);
+  optional("dquery_bias", gradients.dquery_bias, q[1], columns);
+  optional("dkey_bias", gradients.dkey_bias, q[1], columns);
+  optional("dlogit", gradients.dlogit, q[1]);
+  return checker.status();
+}
+
+Plan plan(const HybridAttention& call) {
+  const auto& q = call.q.sizes;
+  Plan p{.batch = q[0],
+         .heads = q[1],
+         .groups = call.k.sizes[1],
+         .length = q[2],
+         .dim = q[3],
+         .scale = 1.0 / std::sqrt(static_cast<double>(q[3]))};
+  const Component c = call.component;
+  p.softmax = has_softmax(c);
+  p.linear = has_linear(c);
+  p.norms = p.softmax && p.linear;
+  if (p.softmax && c != Component::sinks)
+    p.window = c == Component::softmax ? p.length : std::min(call.window, p.length);
+  if (c == Component::sinks || c == Component::swa_sinks) p.sinks = std::min(call.sinks, p.length);
+  if (!p.linear) return p;
+  const bool all = c == Component::linear || c == Component::hybrid_overlap ||
+                   (c == Component::hybrid && call.overlap);
+  p.least_age = all ? 0 : call.window;
+  // No row has a linear key.
+  if (p.least_age >= p.length) p.linear = false;
+  p.columns = map_columns(call);
+  p.features = p.columns * (call.query_map.negation ? 2 : 1);
+  p.least_denominator = call.query_map.activation == Activation::none ? 1e-6 : 1e-20;
+  return p;
+}
+
+double mixing_weight(const HybridAttention& call, std::int64_t head) {
+  if (call.mixing == Mixing::fixed) return call.weight;
+  const std::int64_t at = head * call.logit.strides[0];
+  const double logit = call.logit.dtype == DType::f64
+                           ? static_cast<const double*>(call.logit.data)[at]
+                           : static_cast<const float*>(call.logit.data)[at];
+  return 1.0 / (1.0 + std::exp(-logit));
+}
+
+Status taken_by_cpu(const HybridAttention& call) {
+  const char* text = nullptr;
+  if (call.component == Component::softmax) text = "component softmax is not taken";
+  if (call.q.dtype != DType::f32) text = "only f32 is taken";
+  if (std::max(call.q.sizes[3], map_columns(call)) > 256) text = "D and F must be 256 or less";
+  if (!text) return {};
+  return {StatusCode::unsupported, std::string("hybrid_attention_cpu: ") + text};
+}
+
+}  // namespace kernels

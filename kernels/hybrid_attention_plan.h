@@ -1,0 +1,36 @@
+#pragma once
+/// What a checked call asks for, in the few numbers that all forms of the operator work from.
+
+#include <cmath>
+#include <cstdint>
+
+#include "kernels/hybrid_attention.h"
+
+namespace kernels {
+
+struct Plan {
+  std::int64_t batch, heads, groups, length, dim;
+  std::int64_t columns = 0, features = 0;  ///< F and P; 0 without a linear branch
+  bool softmax = false, linear = false;    ///< branches that have keys
+  bool norms = false;                      ///< a hybrid component: its branches are measured
+  /// The softmax branch sees i ≤ t with t − i < window, and i < sinks.
+  std::int64_t window = 0, sinks = 0;
+  std::int64_t least_age = 0;  ///< the linear branch sees t − i ≥ least_age
+  double least_denominator = 0;
+  double scale;
+
+  bool mixed() const { return softmax && linear; }
+  /// Does LA have a key at row t?
+  bool has_linear(std::int64_t t) const { return linear && t >= least_age; }
+};
+
+/// The call must have passed check().
+Plan plan(const HybridAttention& call);
+
+/// The mixing weight of one head, where both branches have a key.
+double mixing_weight(const HybridAttention& call, std::int64_t head);
+
+/// ok, or `unsupported` with the reason, for a call that has passed check().
+Status taken_by_cpu(const HybridAttention& call);
+
+}  // namespace kernels

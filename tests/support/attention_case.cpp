@@ -1,0 +1,159 @@
+#include "tests/support/attention_case.h"
+
+#include <random>
+
+namespace {
+
+template <class T>
+constexpr kernels::DType k_dtype = sizeof(T) == 8 ? kernels::DType::f64 : kernels::DType::f32;
+
+template <class Pointer>
+kernels::BasicView<Pointer> view_of(Pointer data, kernels::DType dtype,
+                                    const std::vector<std::int64_t>& shape, bool time_major) {
+  kernels::BasicView<Pointer> view{data, dtype, static_cast<int>(shape.size()), {}, {}};
+  std::int64_t stride = 1;
+  for (int d = view.dims - 1; d >= 0; --d) {
+    view.sizes[d] = shape[d];
+    view.strides[d] = stride;
+    stride *= shape[d];
+  }
+  if (time_major) {
+    view.strides[2] = shape[1] * shape[3];
+    view.strides[1] = shape[3];
+  }
+  return view;
+}
+
+}  // namespace
+
+AttentionCase random_case(const CaseShape& s, std::uint64_t seed) {
+  std::mt19937_64 rng(seed);
+  std::normal_distribution<double> normal;
+  AttentionCase c;
+  auto fill = [&](const std::string& name, std::vector<std::int64_t> shape, double spread) {
+    std::int64_t count = 1;
+    for (const auto size : shape) count *= size;
+    auto& array = c.inputs[name] = {std::move(shape), std::vector<double>(count)};
+    for (double& value : array.values) value = static_cast<float>(spread * normal(rng));
+  };
+  fill("q", {s.batch, s.heads, s.length, s.dim}, s.spread);
+  fill("k", {s.batch, s.groups, s.length, s.dim}, s.spread);
+  fill("v", {s.batch, s.groups, s.length, s.dim}, s.spread);
+  fill("dout", {s.batch, s.heads, s.length, s.dim}, 1);
+  fill("g", {s.heads}, 1);
+  for (const char* name : {"Wq", "Wk"}) {
+    if (!s.learned) break;
+    fill(name, {s.heads, s.dim, s.columns}, 0.1);
+    auto& w = c.inputs[name].values;
+    for (std::int64_t h = 0; h < s.heads; ++h)
+      for (std::int64_t f = 0; f < s.columns; ++f) {
+        double& value = w[(h * s.dim + f % s.dim) * s.columns + f];
+        value = static_cast<float>(value + 1);
+      }
+  }
+  for (const char* name : {"bq", "bk"})
+    if (s.bias) fill(name, {s.heads, s.columns}, 0.3);
+  return c;
+}
+
+template <class T>
+kernels::View Bound<T>::input(const std::string& name, bool time_major) {
+  const auto found = case_.inputs.find(name);
+  if (found == case_.inputs.end()) return {};
+  const auto& [shape, values] = found->second;
+  auto& memory = memory_[name];
+  memory.resize(values.size());
+  const auto view =
+      view_of<const void*>(memory.data(), k_dtype<T>, shape, time_major && shape.size() == 4);
+  std::size_t at = 0;
+  auto size = view.sizes;
+  for (int d = view.dims; d < 4; ++d) size[d] = 1;
+  for (std::int64_t a = 0; a < size[0]; ++a)
+    for (std::int64_t b = 0; b < size[1]; ++b)
+      for (std::int64_t c = 0; c < size[2]; ++c)
+        for (std::int64_t d = 0; d < size[3]; ++d)
+          memory[a * view.strides[0] + b * view.strides[1] + c * view.strides[2] +
+                 d * view.strides[3]] = static_cast<T>(values[at++]);
+  return view;
+}
+
+template <class T>
+kernels::OutView Bound<T>::output(const std::string& name, const Sizes& shape, bool time_major) {
+  std::int64_t count = 1;
+  for (const auto size : shape) count *= size;
+  auto& memory = memory_["result " + name];
+  memory.assign(count, std::numeric_limits<T>::quiet_NaN());
+  return outputs_[name] =
+             view_of<void*>(memory.data(), k_dtype<T>, shape, time_major && shape.size() == 4);
+}
+
+template <class T>
+Bound<T>::Bound(const AttentionCase& c, bool time_major) : call(c.call), case_(c) {
+  call.q = input("q", time_major);
+  call.k = input("k", time_major);
+  call.v = input("v", time_major);
+  call.query_map.weight = input("Wq", false);
+  call.key_map.weight = input("Wk", false);
+  call.query_map.bias = input("bq", false);
+  call.key_map.bias = input("bk", false);
+  call.logit = input("g", false);
+  gradients.dy = input("dout", time_major);
+  const auto& shape = c.inputs.at("q").shape;
+  out.y = output("out", shape, time_major);
+  window_norms.assign(shape[1], std::numeric_limits<double>::quiet_NaN());
+  linear_norms = window_norms;
+  out.window_norms = window_norms.data();
+  out.linear_norms = linear_norms.data();
+  auto gradient = [&](const char* name) {
+    const auto found = c.inputs.find(name);
+    if (found == c.inputs.end()) return kernels::OutView{};
+    return output("d" + std::string(name), found->second.shape, time_major);
+  };
+  gradients.dq = gradient("q");
+  gradients.dk = gradient("k");
+  gradients.dv = gradient("v");
+  gradients.dquery_weight = gradient("Wq");
+  gradients.dkey_weight = gradient("Wk");
+  gradients.dquery_bias = gradient("bq");
+  gradients.dkey_bias = gradient("bk");
+  gradients.dlogit = gradient("g");
+}
+
+template <class T>
+std::vector<double> Bound<T>::result(const std::string& name) const {
+  const auto& view = outputs_.at(name);
+  const T* data = static_cast<const T*>(view.data);
+  auto size = view.sizes;
+  for (int d = view.dims; d < 4; ++d) size[d] = 1;
+  std::vector<double> values;
+  for (std::int64_t a = 0; a < size[0]; ++a)
+    for (std::int64_t b = 0; b < size[1]; ++b)
+      for (std::int64_t c = 0; c < size[2]; ++c)
+        for (std::int64_t d = 0; d < size[3]; ++d)
+          values.push_back(data[a * view.strides[0] + b * view.strides[1] + c * view.strides[2] +
+                                d * view.strides[3]]);
+  return values;
+}
+
+template <class T>
+std::vector<std::string> Bound<T>::gradient_names() const {
+  std::vector<std::string> names;
+  for (const auto& [name, view] : outputs_)
+    if (name != "out") names.push_back(name);
+  return names;
+}
+
+double rms_ratio(const std::vector<double>& found, const std::vector<double>& expected) {
+  double error = 0, size = 0;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    const double difference = found[i] - expected[i];
+    error += difference * difference;
+    size += expected[i] * expected[i];
+  }
+  if (!std::isfinite(error) || found.size() != expected.size())
+    return std::numeric_limits<double>::infinity();
+  return std::sqrt(size > 0 ? error / size : error);
+}
+
+template class Bound<float>;
+template class Bound<double>;
