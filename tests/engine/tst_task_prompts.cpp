@@ -28,7 +28,9 @@ void write(const fs::path& file, const std::vector<Json>& records) {
 
 engine::TaskDefinition small_task() {
   return engine::parse_task(
-             "task: small\ndataset: small\nsplit: validation\ncontext: \"Q {q}\"\nchoices: [yes, no]\nanswer: 0\n", "small.yaml")
+             "task: small\ndataset: small\nsplit: validation\ncontext: \"Q {q}\"\nchoices: [yes, "
+             "no]\nanswer: 0\n",
+             "small.yaml")
       .tasks.front();
 }
 
@@ -60,7 +62,8 @@ class TaskPromptsTest : public QObject {
 void TaskPromptsTest::prompts_with_shots_equal_the_harness_data() {
   QTest::addColumn<QString>("task");
   QTest::addColumn<int>("shots");
-  for (const char* task : {"piqa", "arc_easy", "arc_challenge", "hellaswag", "winogrande", "openbookqa", "sciq", "lambada_openai"}) {
+  for (const char* task : {"piqa", "arc_easy", "arc_challenge", "hellaswag", "winogrande",
+                           "openbookqa", "sciq", "lambada_openai"}) {
     for (const int shots : {0, 2, 5}) QTest::addRow("%s %d", task, shots) << task << shots;
   }
 }
@@ -69,21 +72,27 @@ void TaskPromptsTest::prompts_with_shots_equal_the_harness() {
   SKIP_WITHOUT_SHARED();
   QFETCH(QString, task);
   QFETCH(int, shots);
-  const auto golden = engine::read_json(std::string(EQUIPOISE_SOURCE_DIR) + "/tests/golden/task_prompts.json");
-  const auto loaded = engine::load_task(*find_task(task.toStdString()), shared_tasks(),
-                                        {.shots = shots, .limit = (*golden.root)["documents"].get<std::int64_t>()});
+  const auto golden =
+      engine::read_json(std::string(EQUIPOISE_SOURCE_DIR) + "/tests/golden/task_prompts.json");
+  const auto loaded =
+      engine::load_task(*find_task(task.toStdString()), shared_tasks(),
+                        {.shots = shots, .limit = (*golden.root)["documents"].get<std::int64_t>()});
   std::string text;
   for (const auto& example : loaded.examples) {
-    for (const auto& request : example.requests) (text += request.context).append(1, '\0').append(request.continuation + "\n");
+    for (const auto& request : example.requests)
+      (text += request.context).append(1, '\0').append(request.continuation + "\n");
   }
-  QCOMPARE(engine::sha256_hex(text), (*golden.root)["tasks"][task.toStdString()][std::to_string(shots)].get<std::string>());
+  QCOMPARE(engine::sha256_hex(text),
+           (*golden.root)["tasks"][task.toStdString()][std::to_string(shots)].get<std::string>());
 }
 
 void TaskPromptsTest::parquet_gives_the_same_examples_data() {
   QTest::addColumn<QString>("task");
   QTest::addColumn<QString>("file");
-  QTest::newRow("piqa") << "piqa" << "piqa/validation-00000-of-00001.parquet";
-  QTest::newRow("arc_easy") << "arc_easy" << "ai2_arc/ARC-Easy.validation-00000-of-00001.parquet";
+  QTest::newRow("piqa") << "piqa"
+                        << "piqa/validation-00000-of-00001.parquet";
+  QTest::newRow("arc_easy") << "arc_easy"
+                            << "ai2_arc/ARC-Easy.validation-00000-of-00001.parquet";
 }
 
 void TaskPromptsTest::parquet_gives_the_same_examples() {
@@ -96,7 +105,8 @@ void TaskPromptsTest::parquet_gives_the_same_examples() {
   fs::create_symlink(fs::canonical(shared_tasks() / file.toStdString()), copy);
   const auto definition = *find_task(task.toStdString());
   const auto lines = engine::load_task(definition, shared_tasks(), {.split = "validation"});
-  const auto rows = engine::load_task(definition, folder.path().toStdString(), {.split = "validation"});
+  const auto rows =
+      engine::load_task(definition, folder.path().toStdString(), {.split = "validation"});
   QCOMPARE(rows.file.extension().string(), std::string(".parquet"));
   QCOMPARE(lines.file.extension().string(), std::string(".jsonl"));
   QCOMPARE(rows.examples.size(), lines.examples.size());
@@ -105,7 +115,8 @@ void TaskPromptsTest::parquet_gives_the_same_examples() {
     QCOMPARE(rows.examples[i].requests.size(), lines.examples[i].requests.size());
     for (std::size_t j = 0; j < rows.examples[i].requests.size(); ++j) {
       QCOMPARE(rows.examples[i].requests[j].context, lines.examples[i].requests[j].context);
-      QCOMPARE(rows.examples[i].requests[j].continuation, lines.examples[i].requests[j].continuation);
+      QCOMPARE(rows.examples[i].requests[j].continuation,
+               lines.examples[i].requests[j].continuation);
     }
   }
 }
@@ -114,20 +125,23 @@ void TaskPromptsTest::longbench_prompts_equal_its_own_templates() {
   SKIP_WITHOUT_SHARED();
   const auto prompts = engine::read_json(shared_tasks() / "longbench" / "dataset2prompt.json");
   const auto lengths = engine::read_json(shared_tasks() / "longbench" / "dataset2maxlen.json");
-  const Json record = {{"context", "CONTEXT"}, {"input", "INPUT"}, {"answers", {"a"}}, {"all_classes", {"a"}}};
+  const Json record = {
+      {"context", "CONTEXT"}, {"input", "INPUT"}, {"answers", {"a"}}, {"all_classes", {"a"}}};
   int equal = 0, changed = 0;
   for (const auto& [name, text] : prompts.root->items()) {
     const auto task = find_task("longbench_" + name);
     if (!task) continue;  // needs Chinese word segmentation
     QCOMPARE(task->max_tokens, (*lengths.root)[name].get<std::int64_t>());
-    const std::string wanted = engine::fill_template(text.get<std::string>(), JsonView(record, "r"));
+    const std::string wanted =
+        engine::fill_template(text.get<std::string>(), JsonView(record, "r"));
     const auto example = engine::make_example(*task, JsonView(record, "r"));
     QCOMPARE(example.requests.size(), std::size_t{1});
     QCOMPARE(example.requests[0].continuation, std::string());
     ++(example.requests[0].context == wanted ? equal : changed);
   }
   QCOMPARE(equal, 12);
-  QCOMPARE(changed, 6);  // where the harness broke lines or ended differently: triviaqa, samsum, lcc, ...
+  QCOMPARE(changed,
+           6);  // where the harness broke lines or ended differently: triviaqa, samsum, lcc, ...
 }
 
 void TaskPromptsTest::shots_come_from_train_and_leave_equal_questions_out() {
@@ -174,14 +188,18 @@ void TaskPromptsTest::records_are_kept_and_hashed_where_asked() {
 void TaskPromptsTest::rolling_texts_count_the_original_page() {
   const Json record = {{"page", " = Title = \n It is 3 @.@ 5 ( see \" this \" ) ; cats ' .\n"}};
   const auto example = engine::make_example(*find_task("wikitext"), JsonView(record, "r"));
-  QCOMPARE(example.requests.at(0).continuation, std::string(" = Title =\nIt is 3.5 (see \"this\"); cats' .\n"));
+  QCOMPARE(example.requests.at(0).continuation,
+           std::string(" = Title =\nIt is 3.5 (see \"this\"); cats' .\n"));
   QCOMPARE(example.words, std::int64_t{20});
   QCOMPARE(example.bytes, std::int64_t{55});
 }
 
 void TaskPromptsTest::copa_choices_keep_their_two_spaces() {
-  const Json record = {{"premise", "It rained. "}, {"choice1", "The street dried."}, {"choice2", "I got wet."},
-                       {"question", "effect"}, {"label", 1}};
+  const Json record = {{"premise", "It rained. "},
+                       {"choice1", "The street dried."},
+                       {"choice2", "I got wet."},
+                       {"question", "effect"},
+                       {"label", 1}};
   const auto example = engine::make_example(*find_task("copa"), JsonView(record, "r"));
   QCOMPARE(example.requests[1].context, std::string("It rained therefore"));
   QCOMPARE(example.requests[1].continuation, std::string("  i got wet."));
@@ -189,8 +207,9 @@ void TaskPromptsTest::copa_choices_keep_their_two_spaces() {
 }
 
 void TaskPromptsTest::quality_choices_are_cut_out_of_the_document() {
-  const Json record = {{"input", "Who?\n\n (A) One  man\n (B) Two\n (C) (none)\n (D) Four\n\n\nA story.\n\nEnd. "},
-                       {"outputs", {"(none)"}}};
+  const Json record = {
+      {"input", "Who?\n\n (A) One  man\n (B) Two\n (C) (none)\n (D) Four\n\n\nA story.\n\nEnd. "},
+      {"outputs", {"(none)"}}};
   const auto example = engine::make_example(*find_task("scrolls_quality"), JsonView(record, "r"));
   QCOMPARE(example.requests.size(), std::size_t{4});
   QCOMPARE(example.requests[0].context, std::string("A story.\n\nEnd.\n\nQuestion: Who?\nAnswer:"));
