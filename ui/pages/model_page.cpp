@@ -79,7 +79,8 @@ void ModelPage::showFacts() {
     text->setWordWrap(true);
     text->setTextInteractionFlags(Qt::TextSelectableByMouse);
     facts_->addWidget(label, row, 0, Qt::AlignTop);
-    facts_->addWidget(text, row++, 1, Qt::AlignTop);
+    text->setAlignment(Qt::AlignTop | Qt::AlignLeft);
+    facts_->addWidget(text, row++, 1);  // aligned by the layout, it would not get the height of its lines
   }
   facts_->setColumnStretch(1, 1);
 }
