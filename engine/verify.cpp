@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "engine/attention/hybrid_attention.h"
+#include "engine/attention/kernel_attention.h"
 #include "engine/data/json.h"
 #include "engine/error.h"
 #include "engine/model/load.h"
@@ -68,11 +69,14 @@ double relative_error(const Tensor& found, const Tensor& expected) {
   return magnitude > 0 ? difference / magnitude : difference;
 }
 
-/// out and d<input> of one case, computed in `dtype` from inputs rounded to `rounded`.
+/// out and d<input> of one case, computed in `dtype` from inputs rounded to `rounded`; nothing where `kernel` is asked for
+/// and does not take the case.
 Tensors run_case(const JsonView& document, const Tensors& tensors, torch::Dtype rounded, torch::Dtype dtype,
-                 const torch::Device& device, const std::string& file) {
+                 const torch::Device& device, const std::string& file, bool kernel = false) {
   AttentionCase c;
   read_case(document, tensors, rounded, dtype, device, file, c);
+  if (kernel && !kernel_takes(c.inputs["q"], c.call)) return {};
+  c.call.composed = !kernel;
   const Tensor out = hybrid_attention(c.inputs["q"], c.inputs["k"], c.inputs["v"], c.call);
   if (out.requires_grad()) out.backward(needed(tensors, "dout", file).to(rounded).to(device, dtype));
   Tensors found{{"out", out.detach()}};
@@ -100,9 +104,12 @@ void verify_attention(const fs::path& path, const std::string& shown, std::vecto
         for (auto& [name, t] : run_case(document.view(), tensors, dtype, torch::kFloat64, torch::kCPU, path.string()))
           if (name != "out") expected[name] = t;
       }
-      for (const auto& [name, t] : found)
-        rows.push_back({shown, dtype_name(dtype), name, device.is_cuda() ? "cuda composed" : "cpu composed",
-                        relative_error(t, needed(expected, name, shown)), tolerance});
+      auto judge = [&](const Tensors& results, const char* backend) {
+        for (const auto& [name, t] : results)
+          rows.push_back({shown, dtype_name(dtype), name, backend, relative_error(t, needed(expected, name, shown)), tolerance});
+      };
+      judge(found, device.is_cuda() ? "cuda composed" : "cpu composed");
+      judge(run_case(document.view(), tensors, dtype, dtype, device, path.string(), true), "cpu kernel");
     }
   }
 }

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "engine/attention/branches.h"
+#include "engine/attention/kernel_attention.h"
 #include "engine/error.h"
 #include "engine/torch_api.h"
 
@@ -161,6 +162,9 @@ Tensor hybrid_with_dropout(const Inputs& in, const AttentionCall& call, Componen
 }
 
 Tensor run(const Inputs& in, const AttentionCall& call, Component component) {
+  AttentionCall own = call;  // a dropped branch makes another component of some rows
+  own.component = component;
+  if (kernel_takes(in.q, own)) return kernel_attention(in.q, in.k, in.v, own);
   switch (component) {
     case Component::teacher:
       if (call.teacher_window > 0 && call.teacher_window < in.length()) return swa(in, call.teacher_window);
@@ -189,6 +193,7 @@ Mixing mixing_from(const std::string& name) {
 }
 
 Tensor hybrid_attention(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionCall& call) {
+  if (kernel_takes(q, call)) return kernel_attention(q, k, v, call);  // grouped keys stay grouped
   const Inputs in = attention_inputs(q, k, v, call);
   return run(in, call, call.component).to(q.dtype());
 }

@@ -1,7 +1,7 @@
 #pragma once
-/// One attention call in any component, forward and (through autograd) backward, in composed tensor operations: linear
-/// in T in time and memory, except `teacher`, which is softmax over the whole past. The arguments are the contract of
-/// the fused kernel that takes its place.
+/// One attention call in any component, forward and (through autograd) backward: linear in T in time and memory, except
+/// `teacher`, which is softmax over the whole past. float32 on the processor goes through the vectorised kernel
+/// (kernel_attention.h), the rest through composed tensor operations.
 
 #include "engine/attention/components.h"
 #include "engine/attention/feature_map.h"
@@ -35,6 +35,7 @@ struct AttentionCall {
   bool linear_outside_when_dropped = false;
   /// 0: the teacher sees the whole past; else its own sliding window (Mistral, Qwen2).
   std::int64_t teacher_window = 0;
+  bool composed = false;         ///< composed tensor operations even where the kernel takes the call
   BranchNorms* norms = nullptr;  ///< filled by hybrid components where not null
   Tensor counted;                ///< [B,T] bool, the rows that norms count; undefined: all (padding must not count)
 };

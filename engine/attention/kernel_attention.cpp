@@ -1,0 +1,168 @@
+#include "engine/attention/kernel_attention.h"
+
+#include "engine/torch_api.h"
+#include "kernels/hybrid_attention.h"
+
+namespace engine {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::tensor_list;
+
+template <class Pointer>
+kernels::BasicView<Pointer> view_of(const Tensor& x) {
+  kernels::BasicView<Pointer> v;
+  if (!x.defined()) return v;
+  v.data = x.data_ptr();
+  v.dtype = x.dtype() == torch::kFloat32 ? kernels::DType::f32 : x.dtype() == torch::kFloat64 ? kernels::DType::f64 : kernels::DType::u8;
+  v.dims = static_cast<int>(x.dim());
+  for (int d = 0; d < v.dims; ++d) {
+    v.sizes[static_cast<std::size_t>(d)] = x.size(d);
+    v.strides[static_cast<std::size_t>(d)] = x.stride(d);
+  }
+  return v;
+}
+kernels::View in(const Tensor& x) { return view_of<const void*>(x); }
+kernels::OutView out(const Tensor& x) { return view_of<void*>(x); }
+
+kernels::Activation activation_of(Activation a) {
+  switch (a) {
+    case Activation::softmax: return kernels::Activation::softmax;
+    case Activation::exp: return kernels::Activation::exp;
+    case Activation::relu: return kernels::Activation::relu;
+    case Activation::elu1: return kernels::Activation::elu1;
+    case Activation::none: return kernels::Activation::none;
+  }
+  return {};
+}
+
+kernels::Component component_of(Component c) {
+  switch (c) {
+    case Component::teacher: return kernels::Component::softmax;
+    case Component::hybrid: return kernels::Component::hybrid;
+    case Component::hybrid_overlap: return kernels::Component::hybrid_overlap;
+    case Component::swa: return kernels::Component::swa;
+    case Component::linear: return kernels::Component::linear;
+    case Component::linear_outside: return kernels::Component::linear_outside;
+    case Component::swa_sinks: return kernels::Component::swa_sinks;
+    case Component::sinks: return kernels::Component::sinks;
+    case Component::none: return kernels::Component::none;
+  }
+  return {};
+}
+
+kernels::Mixing mixing_of(Mixing m) {
+  return m == Mixing::fixed ? kernels::Mixing::fixed : m == Mixing::learned ? kernels::Mixing::learned : kernels::Mixing::shared_denominator;
+}
+
+/// What the backward pass needs beside tensors.
+struct Settings : torch::CustomClassHolder {
+  kernels::HybridAttention call;  ///< its views are filled anew for each pass
+};
+
+kernels::HybridAttention settings_of(const AttentionCall& call) {
+  kernels::HybridAttention k;
+  k.component = component_of(call.component);
+  k.window = call.window;
+  k.overlap = call.overlap;
+  k.mixing = mixing_of(call.mixing);
+  k.weight = call.weight;
+  k.sinks = call.sinks;
+  if (call.query_map) k.query_map = {activation_of(call.query_map->activation), call.query_map->negation, {}, {}};
+  if (call.key_map) k.key_map = {activation_of(call.key_map->activation), call.key_map->negation, {}, {}};
+  return k;
+}
+
+/// The tensors of a call in the order in which autograd sees them.
+enum { q_, k_, v_, query_weight_, query_bias_, key_weight_, key_bias_, logit_, tensors_ };
+
+void set_tensors(kernels::HybridAttention& call, const tensor_list& t) {
+  call.q = in(t[q_]), call.k = in(t[k_]), call.v = in(t[v_]);
+  call.query_map.weight = in(t[query_weight_]), call.query_map.bias = in(t[query_bias_]);
+  call.key_map.weight = in(t[key_weight_]), call.key_map.bias = in(t[key_bias_]);
+  call.logit = in(t[logit_]);
+  call.threads = at::get_num_threads();
+}
+
+void require(const kernels::Status& status) { TORCH_CHECK(status.code == kernels::StatusCode::ok, "hybrid attention: ", status.text); }
+
+struct KernelAttention : torch::autograd::Function<KernelAttention> {
+  using Maybe = std::optional<Tensor>;  // autograd takes no undefined tensors
+  static Tensor forward(AutogradContext* context, const Tensor& q, const Tensor& k, const Tensor& v, const Maybe& query_weight,
+                        const Maybe& query_bias, const Maybe& key_weight, const Maybe& key_bias, const Maybe& logit,
+                        const AttentionCall* call) {
+    auto settings = c10::make_intrusive<Settings>();
+    settings->call = settings_of(*call);
+    tensor_list tensors{q, k, v};
+    for (const Maybe* t : {&query_weight, &query_bias, &key_weight, &key_bias, &logit}) tensors.push_back(t->value_or(Tensor()));
+    context->save_for_backward(tensors);
+    context->saved_data["settings"] = c10::IValue::make_capsule(settings);
+    // [B,T,H,D] in memory, as the output projection reads it.
+    const Tensor y = torch::empty({q.size(0), q.size(2), q.size(1), q.size(3)}, q.options()).transpose(1, 2);
+    kernels::HybridAttention kernel = settings->call;
+    set_tensors(kernel, tensors);
+    kernels::HybridAttentionOut result;
+    result.y = out(y);
+    const bool hybrid = call->component == Component::hybrid || call->component == Component::hybrid_overlap;
+    Tensor counted, window_norms, linear_norms;
+    if (call->norms && hybrid) {
+      window_norms = torch::zeros({q.size(1)}, torch::kFloat64);
+      linear_norms = torch::zeros({q.size(1)}, torch::kFloat64);
+      result.window_norms = window_norms.data_ptr<double>();
+      result.linear_norms = linear_norms.data_ptr<double>();
+      if (call->counted.defined()) counted = call->counted.to(torch::kUInt8);
+      kernel.counted = in(counted);
+    }
+    require(hybrid_attention_cpu(kernel, result));
+    if (call->norms) {
+      auto add = [](Tensor& sum, const Tensor& part) {
+        if (part.defined()) sum = sum.defined() ? sum + part : part;
+      };
+      add(call->norms->window, window_norms);
+      add(call->norms->linear, linear_norms);
+      add(call->norms->denominators_clamped, torch::tensor(result.clamped_denominators));
+    }
+    return y;
+  }
+
+  static tensor_list backward(AutogradContext* context, const tensor_list& gradients) {
+    const tensor_list t = context->get_saved_variables();
+    const auto settings = c10::static_intrusive_pointer_cast<Settings>(context->saved_data["settings"].toCapsule());
+    kernels::HybridAttention call = settings->call;
+    set_tensors(call, t);
+    tensor_list result(tensors_ + 1);
+    std::size_t edge = 0;  // autograd counts the tensors that are there
+    for (std::size_t i = 0; i < tensors_; ++i)
+      if (t[i].defined() && context->needs_input_grad(edge++)) result[i] = torch::empty(t[i].sizes(), t[i].options());
+    const Tensor dy = gradients[0].to(torch::kFloat32);
+    kernels::HybridAttentionGradients g;
+    g.dy = in(dy);
+    g.dq = out(result[q_]), g.dk = out(result[k_]), g.dv = out(result[v_]);
+    g.dquery_weight = out(result[query_weight_]), g.dquery_bias = out(result[query_bias_]);
+    g.dkey_weight = out(result[key_weight_]), g.dkey_bias = out(result[key_bias_]);
+    g.dlogit = out(result[logit_]);
+    require(hybrid_attention_backward_cpu(call, g));
+    return result;
+  }
+};
+
+bool fits(const FeatureMap* map) {
+  return !map || !map->weight.defined() || (map->weight.dtype() == torch::kFloat32 && map->weight.size(2) <= 256);
+}
+
+}  // namespace
+
+bool kernel_takes(const Tensor& q, const AttentionCall& call) {
+  return !call.composed && q.device().is_cpu() && q.dtype() == torch::kFloat32 && call.component != Component::teacher &&
+         !call.dropped.defined() && q.size(3) <= 256 && fits(call.query_map) && fits(call.key_map);
+}
+
+Tensor kernel_attention(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionCall& call) {
+  auto maybe = [](const Tensor& t) { return t.defined() ? std::optional<Tensor>(t) : std::nullopt; };
+  auto weight = [&](const FeatureMap* map) { return map ? maybe(map->weight) : std::nullopt; };
+  auto bias = [&](const FeatureMap* map) { return map ? maybe(map->bias) : std::nullopt; };
+  return KernelAttention::apply(q, k, v, weight(call.query_map), bias(call.query_map), weight(call.key_map), bias(call.key_map),
+                                call.mixing == Mixing::fixed ? std::nullopt : maybe(call.logit), &call);
+}
+
+}  // namespace engine
