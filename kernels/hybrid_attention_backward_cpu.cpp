@@ -261,15 +261,16 @@ bool run_backward(const HybridAttention& call, const HybridAttentionGradients& g
   std::vector<HeadGradients> sums(p.batch * p.heads);
   const Index shared = p.heads / p.groups;
   // One item per group: its heads add to the same keys and values.
-  const bool complete = parallel(call.threads, p.batch * p.groups, [&](const NextItem& next) {
-    Backward backward(call, gradients, p);
-    for (Index i = next(); i >= 0; i = next()) {
-      const Index batch = i / p.groups, group = i % p.groups;
-      backward.zero_group(batch, group);
-      for (Index h = group * shared; h < (group + 1) * shared; ++h)
-        backward.run(batch, h, sums[batch * p.heads + h]);
-    }
-  });
+  const bool complete =
+      parallel(useful_threads(p, call.threads), p.batch * p.groups, [&](const NextItem& next) {
+        Backward backward(call, gradients, p);
+        for (Index i = next(); i >= 0; i = next()) {
+          const Index batch = i / p.groups, group = i % p.groups;
+          backward.zero_group(batch, group);
+          for (Index h = group * shared; h < (group + 1) * shared; ++h)
+            backward.run(batch, h, sums[batch * p.heads + h]);
+        }
+      });
   if (!complete) return false;
   sum_maps_over_batch(gradients, p, sums);
   if (!gradients.dlogit) return true;

@@ -159,6 +159,12 @@ double mixing_weight(const HybridAttention& call, std::int64_t head) {
   return 1.0 / (1.0 + std::exp(-logit));
 }
 
+int useful_threads(const Plan& p, int threads) {
+  constexpr std::int64_t k_rows = 512;  // of a head: about a tenth of a millisecond
+  return static_cast<int>(
+      std::min<std::int64_t>(threads, 1 + p.batch * p.heads * p.length / k_rows));
+}
+
 Status taken_by_cpu(const HybridAttention& call) {
   const char* text = nullptr;
   if (call.component == Component::softmax) text = "component softmax is not taken";
