@@ -19,6 +19,9 @@ int main(int argc, char** argv) {
   int code = 0;
   app::add_run_commands(cli, common, code);
   app::add_model_commands(cli, common, code);
+  app::add_inspect_commands(cli, common, code);
+  app::add_load_command(cli, common);
+  app::add_paper_command(cli, common);
   try {
     cli.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

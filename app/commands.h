@@ -2,6 +2,7 @@
 /// The commands of `equipoise`, grouped: runs and the store; models and data.
 
 #include <CLI/CLI.hpp>
+#include <atomic>
 #include <filesystem>
 #include <optional>
 #include <stdexcept>
@@ -26,6 +27,9 @@ struct WrongUse : std::runtime_error { using std::runtime_error::runtime_error; 
 /// Each command sets `code` to its exit code.
 void add_run_commands(CLI::App& cli, const Common& common, int& code);
 void add_model_commands(CLI::App& cli, const Common& common, int& code);
+void add_inspect_commands(CLI::App& cli, const Common& common, int& code);
+void add_load_command(CLI::App& cli, const Common& common);
+void add_paper_command(CLI::App& cli, const Common& common);
 
 /// Ordered, so that keys stay as written. Writes where --json says; nothing without it.
 using Json = nlohmann::ordered_json;
@@ -34,6 +38,9 @@ Json number(double value);  ///< the value, or "nan", "inf", "-inf"
 std::string percent(double value, double stderr_);  ///< "71.2 ± 1.3": points and 95 % half-width
 
 std::string shown_score(const engine::StoredEvaluation& e);  ///< percent, or the perplexity
+
+/// SIGINT and SIGTERM set it from here on; 0 before.
+const std::atomic<int>& watch_signals();
 
 /// Finds a run by id, name or unique beginning of a name. Throws engine::InputError.
 engine::RunInfo find_run(const engine::RunReader& reader, const std::string& text);

@@ -4,6 +4,9 @@
 #include <iostream>
 #include <map>
 #include <sstream>
+#include <utility>
+
+#include <unistd.h>
 
 #include "app/commands.h"
 #include "app/paths.h"
@@ -61,11 +64,26 @@ Json scores_json(const engine::Evaluated& e) {
 
 struct EvaluateOptions {
   SubjectOptions subject;
-  std::string tasks, components = "teacher,hybrid,swa,linear,none", data, split, samples, text;
-  std::int64_t shots = 0, limit = 0;
+  std::string tasks, components = "teacher,hybrid,swa,linear,none", data, split, samples, harness, text, sampler = "task";
+  std::int64_t shots = 0, shots_seed = 1234, limit = 0, batch_size = 0;
 };
 
-void evaluate(const Common& common, const EvaluateOptions& o) {
+/// One line on a terminal that renews itself; nothing elsewhere.
+void show_progress(const std::string& component, std::int64_t done, std::int64_t all) {
+  static std::int64_t shown = -1;
+  const std::int64_t share = all > 0 ? 100 * done / all : 100;
+  if (!isatty(2) || share == std::exchange(shown, share)) return;
+  std::cerr << "\r\033[K" << component << "  " << done << " of " << all << " requests" << (done == all ? "\r\033[K" : "") << std::flush;
+}
+
+Json checks_json(const std::vector<engine::BatchCheck>& checks) {
+  Json rows = Json::array();
+  for (const auto& c : checks)
+    rows.push_back({{"component", c.component}, {"requests", c.requests}, {"largest_difference", number(c.worst)}});
+  return rows;
+}
+
+void evaluate(const Common& common, const EvaluateOptions& o, int& code) {
   engine::Subject s = subject(common, o.subject);
   auto& e = s.recipe.evaluation;
   e.tasks = words(o.tasks);
@@ -73,6 +91,8 @@ void evaluate(const Common& common, const EvaluateOptions& o) {
   e.data = o.data;
   e.split = o.split;
   e.shots = o.shots;
+  e.sampler = o.sampler;
+  e.shots_seed = o.shots_seed;
   e.limit = o.limit;
   if (!o.text.empty()) {
     s.recipe.data.path = o.text;
@@ -84,13 +104,32 @@ void evaluate(const Common& common, const EvaluateOptions& o) {
   for (const auto& p : engine::check(s.recipe))
     if (!p.warning && (p.path.starts_with("evaluation.") || (text && p.path == "data.path")))
       throw WrongUse(p.path + ": " + p.message);
-  const engine::Evaluated result =
-      engine::evaluate_subject(s, o.samples.empty() ? std::nullopt : std::optional<fs::path>(o.samples));
-  write_json(common, {{"window", result.window}, {"seconds", result.seconds}, {"scores", scores_json(result)}});
+  const std::atomic<int>& signalled = watch_signals();
+  engine::EvaluateOptions options;
+  if (!o.samples.empty()) options.samples = o.samples;
+  if (!o.harness.empty()) options.harness = o.harness;
+  options.batch_rows = o.batch_size;
+  options.stop = [&] { return signalled != 0; };
+  options.progress = show_progress;
+  engine::EvaluationReport report;
+  try {
+    report = engine::evaluate_subject(s, options);
+  } catch (const engine::Cancelled&) {
+    std::cerr << "\nequipoise: stopped"
+              << (o.samples.empty() ? "\n" : "; every score so far is in " + o.samples + ".partial, the same command goes on from there\n");
+    code = 3;
+    return;
+  }
+  const engine::Evaluated& result = report.scores;
+  write_json(common, {{"window", result.window}, {"seconds", result.seconds}, {"scores", scores_json(result)},
+                      {"batch_checks", checks_json(report.checks)}, {"notes", report.notes}});
+  for (const auto& note : report.notes) std::cerr << note << '\n';
+  for (const auto& c : report.checks)
+    if (c.worst > 1e-2) std::cerr << c.component << ": a request scored alone differs by " << number(c.worst).dump() << " from its batch\n";
   if (common.json == "-") return;
   for (const auto& row : result.scores)
-    std::printf("%-16s %-20s %-10s %s  (n %lld)\n", row.component.c_str(), row.task.c_str(), row.metric.c_str(),
-                row.metric == "perplexity" ? engine::to_text(engine::Value(row.value)).c_str() : percent(row.value, row.stderr_).c_str(),
+    std::printf("%-16s %-20s %-15s %s  (n %lld)\n", row.component.c_str(), row.task.c_str(), row.metric.c_str(),
+                engine::is_share(row.metric) ? percent(row.value, row.stderr_).c_str() : engine::to_text(engine::Value(row.value)).c_str(),
                 static_cast<long long>(row.n));
 }
 
@@ -162,15 +201,21 @@ void add_model_commands(CLI::App& cli, const Common& common, int& code) {
   };
   auto* evaluate_command = cli.add_subcommand("evaluate", "Score components on tasks");
   add_subject(evaluate_command, e.subject);
-  evaluate_command->add_option("--tasks", e.tasks, "Task names separated by commas; builtin:all, piqa, …, perplexity")->required();
+  evaluate_command->add_option("--tasks", e.tasks, "Separated by commas: builtin:all, piqa, mmlu, …, perplexity, or files of own tasks (dir/task.yaml)")->required();
   evaluate_command->add_option("--components", e.components, "Component names separated by commas")->capture_default_str();
-  evaluate_command->add_option("--data", e.data, "Folder that holds <dataset>/[<config>.]<split>.jsonl");
+  evaluate_command->add_option("--data", e.data, "Folder that holds <dataset>/[<config>.]<split>.jsonl or .parquet, or the Hub's own folders");
   evaluate_command->add_option("--text", e.text, "For perplexity: a file or folder of text; at most 64 of its documents are scored, half of them drawn by hash");
   evaluate_command->add_option("--split", e.split, "Default: the split the LM Evaluation Harness uses");
   evaluate_command->add_option("--shots", e.shots, "Solved examples before each question")->capture_default_str();
+  evaluate_command->add_option("--sampler", e.sampler, "Of the shots: task (the task's own), first-n, seeded")->capture_default_str()
+      ->check(CLI::IsMember({"task", "first-n", "seeded"}));
+  evaluate_command->add_option("--shots-seed", e.shots_seed, "Of the seeded sampler")->capture_default_str();
   evaluate_command->add_option("--limit", e.limit, "First examples of each task; 0: all")->capture_default_str();
-  evaluate_command->add_option("--samples", e.samples, "One JSON object a line, example by example");
-  evaluate_command->callback([&] { evaluate(common, e); });
+  evaluate_command->add_option("--samples", e.samples, "One JSON object a line, example by example; scores are kept in FILE.partial on the way, so that a stopped evaluation goes on");
+  evaluate_command->add_option("--harness", e.harness, "Folder for results and samples in the LM Evaluation Harness's layout, a folder a component");
+  evaluate_command->add_option("--batch-size", e.batch_size, "Most rows of one forward pass; 0: as many as fit 16,384 tokens")->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  evaluate_command->callback([&] { evaluate(common, e, code); });
 
   auto* logits = cli.add_subcommand("logits", "Write logits and attention outputs of one sequence as safetensors");
   logits->add_option("--model", model, "builtin:tiny or a Hugging Face folder")->required();

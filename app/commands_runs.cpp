@@ -1,4 +1,3 @@
-#include <csignal>
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -17,8 +16,6 @@ namespace app {
 namespace {
 
 using namespace std::chrono_literals;
-
-std::atomic<int> g_signal{0};  // a signal handler may set nothing else
 
 /// Prints what a run says on standard error, one line that renews itself where it is a terminal.
 class Narrator {
@@ -68,17 +65,14 @@ class Narrator {
   bool renew_ = false;
 };
 
-void on_signal(int number) { g_signal = number; }
-
 /// Waits for one run; SIGINT and SIGTERM ask it to stop behind its current step. Returns the exit code.
 int follow(engine::Session& session, engine::RunId run) {
-  std::signal(SIGINT, on_signal);
-  std::signal(SIGTERM, on_signal);
+  const std::atomic<int>& signalled = watch_signals();
   Narrator narrator;
   bool asked = false;
   while (true) {
     session.wait(200ms);
-    if (g_signal && !asked) {
+    if (signalled && !asked) {
       std::cerr << "\nstopping behind this step; the checkpoint is kept\n";
       session.cancel(run);
       asked = true;
@@ -233,7 +227,7 @@ void compare_seeds(const Common& common, const std::vector<std::string>& names, 
     at->second.seeds.push_back(run.seed);
     at->second.values["seconds"].push_back(run.seconds);
     for (const char* c : k_table_columns)
-      if (const auto* e = last.find(c, task)) at->second.values[c].push_back((e->metric == "perplexity" ? 1 : 100) * e->value);
+      if (const auto* e = last.find(c, task)) at->second.values[c].push_back((engine::is_share(e->metric) ? 100 : 1) * e->value);
   }
   std::string text = table_header(task, "seeds");
   Json table = Json::array();

@@ -3,6 +3,8 @@
 #include <iostream>
 
 #include "app/commands.h"
+
+#include <csignal>
 #include "engine/error.h"
 #include "engine/verdict.h"
 
@@ -32,10 +34,18 @@ std::string percent(double value, double stderr_) {
 }
 
 std::string shown_score(const engine::StoredEvaluation& e) {
-  if (e.metric != "perplexity") return percent(e.value, e.stderr_);
+  if (engine::is_share(e.metric)) return percent(e.value, e.stderr_);
   char text[32];
   std::snprintf(text, sizeof text, "%.4g", e.value);
   return text;
+}
+
+const std::atomic<int>& watch_signals() {
+  static std::atomic<int> signalled{0};  // a signal handler may set nothing else
+  auto note = [](int number) { signalled = number; };
+  std::signal(SIGINT, note);
+  std::signal(SIGTERM, note);
+  return signalled;
 }
 
 engine::RunInfo find_run(const engine::RunReader& reader, const std::string& text) {
@@ -53,12 +63,9 @@ void apply_settings(engine::Recipe& recipe, const std::vector<std::string>& sett
 }
 
 const engine::StoredEvaluation* LastScores::find(const std::string& component, const std::string& task) const {
-  const engine::StoredEvaluation* found = nullptr;
-  // As the paper reports them (METHODS: these two length-normalised).
-  const std::string wanted = task == "hellaswag" || task == "arc_challenge" ? "acc_norm" : "acc";
-  for (const auto& row : rows)
-    if (row.component == component && row.task == task && (!found || row.metric == wanted)) found = &row;
-  return found;
+  for (const auto& row : rows)  // a task's own metric comes first
+    if (row.component == component && row.task == task) return &row;
+  return nullptr;
 }
 
 LastScores last_scores(const engine::RunReader& reader, engine::RunId run) {

@@ -11,6 +11,7 @@
 
 #include "app/paths.h"
 #include "engine/execute.h"
+#include "engine/inspect.h"
 #include "engine/log.h"
 #include "engine/session.h"
 #include "ui/engine_bridge.h"
@@ -61,9 +62,11 @@ int main(int argc, char** argv) {
   const Options options = read_options(app);
 
   std::unique_ptr<ui::EngineBridge> bridge;
+  ui::Looking looking{engine::score_example, {}};
   try {
     const engine::Paths paths = app::default_paths(options.store);
     engine::open_log(paths.log);
+    looking.cache = paths.cache;
     try {
       bridge = std::make_unique<ui::EngineBridge>(
           std::make_unique<engine::Session>(paths, engine::execute), paths.store);
@@ -77,7 +80,7 @@ int main(int argc, char** argv) {
     return 1;
   }
 
-  ui::MainWindow window(std::move(bridge), std::make_unique<QSettings>());
+  ui::MainWindow window(std::move(bridge), std::make_unique<QSettings>(), looking);
   if (!options.theme.isEmpty())
     window.setScheme(options.theme == "dark" ? ui::Scheme::dark : ui::Scheme::light);
   if (!options.recipe.isEmpty()) window.openPath(options.recipe);

@@ -2,13 +2,16 @@
 
 #include <algorithm>
 #include <chrono>
-#include <fstream>
 
-#include "engine/data/json.h"
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "engine/data/rows.h"
 #include "engine/error.h"
 #include "engine/eval/evaluate.h"
 #include "engine/log.h"
+#include "engine/model/decoding.h"
+#include "engine/model/load.h"
 #include "engine/torch_api.h"
 #include "engine/train/checkpoint.h"
 #include "engine/workspace.h"
@@ -16,81 +19,127 @@
 namespace engine {
 namespace {
 
+namespace fs = std::filesystem;
+
 void restore(Workspace& w, const Subject& subject) {
   if (subject.checkpoint) w.restore(subject.recipe, load_checkpoint(*subject.checkpoint).trained);
 }
 
-void write_samples(const std::filesystem::path& path, const std::vector<Sample>& samples) {
-  std::ofstream out(path, std::ios::binary);
-  for (const auto& s : samples) {
-    Json likelihoods = Json::array(), greedy = Json::array();
-    for (const auto& c : s.choices) {
-      likelihoods.push_back(c.log_likelihood);
-      greedy.push_back(c.greedy);
-    }
-    out << Json{{"task", s.task}, {"doc_id", s.doc_id}, {"component", s.component}, {"target", s.target},
-                {"loglikelihoods", likelihoods}, {"greedy", greedy}, {"acc", s.acc ? 1 : 0}, {"acc_norm", s.acc_norm ? 1 : 0}}
-               .dump()
-        << '\n';
-  }
-  if (!out.flush()) throw InputError(path.string() + ": cannot be written");
+std::string hex(std::uint64_t v) {
+  char text[17];
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(v));
+  return text;
+}
+
+/// Everything that decides a score, in one line: kept scores of anything else are not taken over.
+std::string identity(const Subject& subject, const Workspace& w) {
+  Recipe r = subject.recipe;
+  r.name.clear();
+  r.evaluation = EvaluationSpec{};
+  r.evaluation.window = evaluation_window(subject.recipe);
+  std::string text = to_resolved_yaml(r) + w.device.str() + dtype_name(w.dtype);
+  auto add_files = [&](const fs::path& folder) {
+    std::vector<std::string> files;
+    for (const auto& f : fs::directory_iterator(folder))
+      if (f.is_regular_file())
+        files.push_back(f.path().filename().string() + " " + std::to_string(f.file_size()) + " " +
+                        std::to_string(f.last_write_time().time_since_epoch().count()));
+    std::ranges::sort(files);
+    for (const auto& f : files) text += "\n" + f;
+  };
+  if (!r.model.starts_with("builtin:")) add_files(r.model);
+  if (subject.checkpoint) add_files(*subject.checkpoint);
+  return hex(XXH3_64bits(text.data(), text.size()));
+}
+
+std::vector<std::vector<std::int64_t>> held_out_rows(const Subject& subject, const Tokenizer& tokenizer,
+                                                     const std::function<bool()>& stop) {
+  const Recipe& r = subject.recipe;
+  if (std::ranges::count(r.evaluation.tasks, "perplexity") == 0) return {};
+  if (r.data.path == "builtin:corpus") return TextRows::builtin(r).held_out();
+  const auto note = [](const std::string& line) { log(LogLine::Level::info, line); };
+  return TextRows::from_files(r, tokenizer, {subject.cache, static_cast<int>(r.threads), stop, note}).held_out();
 }
 
 }  // namespace
 
-Evaluated evaluate_subject(const Subject& subject, const std::optional<std::filesystem::path>& samples) {
+EvaluationReport evaluate_subject(const Subject& subject, const EvaluateOptions& options) {
   const auto start = std::chrono::steady_clock::now();
   const Recipe& r = subject.recipe;
   Workspace w = open_workspace(r);
-  std::vector<std::vector<std::int64_t>> held_out;
-  const auto note = [](const std::string& line) { log(LogLine::Level::info, line); };
-  const TokenCacheOptions options{subject.cache, static_cast<int>(r.threads), [] { return false; }, note};
-  for (const auto& task : r.evaluation.tasks)
-    if (task == "perplexity" && held_out.empty())
-      held_out = (r.data.path == "builtin:corpus" ? TextRows::builtin(r)
-                                                  : TextRows::from_files(r, w.tokenizer, options)).held_out();
-  const auto tasks = load_eval_tasks(r.evaluation, w.tokenizer, w.model.config.max_positions, held_out);
+  const auto tasks = load_eval_tasks(r.evaluation, w.tokenizer, w.model.config.max_positions, held_out_rows(subject, w.tokenizer, options.stop),
+                                     options.harness.has_value());
+  std::optional<ScoreJournal> journal;
+  if (options.samples) journal.emplace(fs::path(options.samples->string() + ".partial"), identity(subject, w));
   auto score = [&](const std::vector<std::string>& components, const std::vector<ComponentResult>& known) {
-    return *evaluate_components(w.model, &w.conversion, tasks, components, evaluation_window(r), known, samples.has_value(),
-                                [] { return false; });
+    EvaluationPlan plan;
+    plan.components = components;
+    plan.window = evaluation_window(r);
+    plan.batches.rows = options.batch_rows;
+    plan.known = known;
+    plan.keep_samples = true;
+    plan.recheck = options.recheck;
+    plan.journal = journal ? &*journal : nullptr;
+    plan.progress = options.progress;
+    auto run = evaluate_components(w.model, &w.conversion, w.tokenizer, tasks, plan, options.stop);
+    if (!run) throw Cancelled{};
+    return std::move(*run);
   };
   // The teacher is the model as it came, so it is scored before trained weights go on top.
-  const bool teacher = std::ranges::count(r.evaluation.components, "teacher") > 0;
-  const EvaluationRun before = teacher ? score({"teacher"}, {}) : EvaluationRun{};
+  EvaluationRun before, run;
+  if (std::ranges::count(r.evaluation.components, "teacher") > 0) before = score({"teacher"}, {});
   restore(w, subject);
-  EvaluationRun run = score(r.evaluation.components, before.results);
-  run.samples.insert(run.samples.begin(), before.samples.begin(), before.samples.end());
-  if (samples) write_samples(*samples, run.samples);
-  return {0, evaluation_window(r), std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(),
-          summarise(tasks, run.results)};
+  run = score(r.evaluation.components, before.results);
+
+  EvaluationReport report;
+  report.samples = std::move(before.samples);
+  std::ranges::move(run.samples, std::back_inserter(report.samples));
+  report.checks = std::move(before.checks);
+  std::ranges::move(run.checks, std::back_inserter(report.checks));
+  for (const auto& task : tasks) report.notes.insert(report.notes.end(), task.notes.begin(), task.notes.end());
+  report.scores = {0, evaluation_window(r), 0, summarise(tasks, run.results)};
+  if (options.harness) {
+    const EvaluationOrigin origin{r.model, subject.checkpoint ? subject.checkpoint->string() : "", w.device.str(),
+                                  dtype_name(w.dtype), hex(w.tokenizer.hash()), w.tokenizer.policy(), evaluation_window(r),
+                                  r.evaluation.shots, r.evaluation.limit, r.seed};
+    write_harness_results(*options.harness, tasks, report.samples, report.scores.scores, origin);
+  }
+  if (options.samples) write_samples(*options.samples, tasks, report.samples);
+  if (journal) journal->remove();
+  report.scores.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return report;
 }
 
 std::string generate(const Subject& subject, const std::string& prompt, const std::string& component,
                      std::int64_t max_tokens, const std::function<void(const std::string&)>& on_text) {
-  torch::InferenceMode inference;
   Workspace w = open_workspace(subject.recipe);
   restore(w, subject);
-  std::vector<std::int32_t> ids = w.tokenizer.encode(prompt, true);
+  const std::vector<std::int32_t> ids = w.tokenizer.encode(prompt, true);
   if (ids.empty()) throw InputError("--prompt: the tokenizer makes no token of it");
-  const std::size_t given = ids.size();
+  const auto capacity = std::min(w.model.config.max_positions, std::ssize(ids) + max_tokens);
+  if (std::ssize(ids) > capacity)
+    throw InputError("--prompt: " + std::to_string(ids.size()) + " tokens are more than the model's " +
+                     std::to_string(w.model.config.max_positions) + " positions");
   ForwardOptions options;
   options.component = component_from(component);
   options.window = evaluation_window(subject.recipe);
-  const std::string begin = w.tokenizer.decode(ids, true);
+  // A few tokens of the prompt go before the new ones, so that the decoder keeps the space between them.
+  const std::vector<std::int32_t> before(ids.end() - std::min<std::ptrdiff_t>(8, std::ssize(ids)), ids.end());
+  const std::string begin = w.tokenizer.decode(before, true);
   std::string shown;
-  for (std::int64_t i = 0; i < max_tokens && std::ssize(ids) < w.model.config.max_positions; ++i) {
-    const Tensor row = torch::tensor(std::vector<std::int64_t>(ids.begin(), ids.end())).unsqueeze(0).to(w.device);
-    const Tensor last = w.model.hidden(row, &w.conversion, options).select(1, row.size(1) - 1);
-    const auto next = static_cast<std::int32_t>(w.model.logits(last).argmax(-1).item<std::int64_t>());
-    if (next == w.tokenizer.eos_id()) break;
-    ids.push_back(next);
-    const std::string text = w.tokenizer.decode(ids, true);
-    if (text.size() <= begin.size() || text.ends_with("\xEF\xBF\xBD")) continue;  // a character still incomplete
+  auto show = [&](const std::vector<std::int32_t>& so_far) {
+    std::vector<std::int32_t> all = before;
+    all.insert(all.end(), so_far.begin(), so_far.end());
+    const std::string text = w.tokenizer.decode(all, true);
+    if (text.size() <= begin.size() || text.ends_with("\xEF\xBF\xBD")) return true;  // a character still incomplete
     const std::string now = text.substr(begin.size());
     if (now.size() > shown.size()) on_text(now.substr(shown.size()));
     shown = now;
-  }
-  return ids.size() == given ? "" : shown;
+    return true;
+  };
+  if (max_tokens > 0)
+    decode_greedily(w.model, &w.conversion, options, ids, w.tokenizer.eos_id().value_or(-1), capacity, show);
+  return shown;
 }
 
 }  // namespace engine

@@ -50,4 +50,6 @@ LogLine::Level log_level_from(const std::string& text) {
   return LogLine::Level::info;
 }
 
+bool is_share(const std::string& metric) { return !metric.ends_with("perplexity") && metric != "bits_per_byte"; }
+
 }  // namespace engine

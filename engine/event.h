@@ -43,11 +43,13 @@ struct Progress {
 /// One number of an evaluation. Task "all", "local", "far" are averages over tasks; component "delta_h_swa" and
 /// "delta_la_na" are differences in the same unit (accuracy in 0..1) with a paired standard error.
 struct Score {
-  std::string component, task, metric;  ///< metric: acc, acc_norm, perplexity
+  std::string component, task, metric;  ///< metric: acc, acc_norm, f1, …, perplexity
   double value = 0, stderr_ = 0;
   std::int64_t n = 0;
   std::vector<std::uint8_t> outcomes;   ///< per example, in file order: 1 right; empty for averages and differences
 };
+bool is_share(const std::string& metric);  ///< 0…1, shown in percent; else a perplexity or bits, lower is better
+/// A task's own metric comes first; what else it measures follows.
 struct Evaluated {
   std::int64_t step = 0;
   std::int64_t window = 0;

@@ -61,8 +61,19 @@ class Execution {
 
   std::vector<EvalTask> load_tasks() {
     emit_(Progress{.phase = "reading tasks"});
-    return load_eval_tasks(recipe_.evaluation, work_.tokenizer, work_.model.config.max_positions,
-                           rows_.held_out());
+    auto tasks = load_eval_tasks(recipe_.evaluation, work_.tokenizer, work_.model.config.max_positions, rows_.held_out());
+    for (const auto& task : tasks)
+      for (const auto& note : task.notes) emit_(LogLine{LogLine::Level::warning, note});
+    return tasks;
+  }
+
+  std::optional<EvaluationRun> score_components(const std::vector<std::string>& components) {
+    EvaluationPlan plan;
+    plan.components = components;
+    plan.window = evaluation_window(recipe_);
+    plan.known = fixed_;
+    return evaluate_components(work_.model, &work_.conversion, work_.tokenizer, tasks_, plan,
+                               [this] { return stop_.stop_requested(); });
   }
 
   /// The teacher's weights do not move, so it is scored once, before anything is trained or restored.
@@ -70,8 +81,7 @@ class Execution {
     const auto& components = recipe_.evaluation.components;
     if (std::find(components.begin(), components.end(), "teacher") == components.end()) return;
     emit_(Progress{.phase = "evaluate"});
-    auto scored = evaluate_components(work_.model, &work_.conversion, tasks_, {"teacher"}, evaluation_window(recipe_), {},
-                                      false, [this] { return stop_.stop_requested(); });
+    auto scored = score_components({"teacher"});
     if (!scored) throw Cancelled{};
     fixed_ = std::move(scored->results);
   }
@@ -205,9 +215,7 @@ class Execution {
     std::map<std::string, double> metrics;
     Points points{step, {}};
     if (stage && !rows_.held_out().empty()) metrics["validation/loss"] = validation_loss(*stage);
-    const auto run = evaluate_components(work_.model, &work_.conversion, tasks_, recipe_.evaluation.components,
-                                         evaluation_window(recipe_), fixed_, false,
-                                         [this] { return stop_.stop_requested(); });
+    const auto run = score_components(recipe_.evaluation.components);
     if (!run || stop_.stop_requested()) return std::nullopt;
     Evaluated event{step, evaluation_window(recipe_), 0, summarise(tasks_, run->results)};
     for (const auto& score : event.scores) {

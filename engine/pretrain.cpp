@@ -12,6 +12,7 @@
 #include "engine/error.h"
 #include "engine/eval/evaluate.h"
 #include "engine/model/load.h"
+#include "engine/model/load_report.h"
 #include "engine/random.h"
 #include "engine/torch_api.h"
 #include "engine/train/language_loss.h"
@@ -97,7 +98,7 @@ void seed_recall_heads(Model& m, std::int64_t seed) {
 Model start_model(std::int64_t seed) {
   Model m = make_model(tiny_config());
   std::uint64_t salt = 0;
-  for (const auto& [name, shape] : m.expected_shapes()) {
+  for (const auto& [name, shape] : expected_tensors(m.config)) {
     Tensor& t = *m.weights()[name];
     const double deep = 20;  // what blocks write starts small, so that it does not drown the seeded heads
     if (shape.size() == 1) t = torch::ones(shape);
@@ -170,8 +171,11 @@ void write_folder(Model& m, const fs::path& folder) {
 }
 
 std::vector<Score> score(Model& m, const fs::path& folder) {
-  const auto tasks = load_eval_tasks({.tasks = {"builtin:all"}, .limit = 100}, Tokenizer::load(folder), 4096, {});
-  const auto run = evaluate_components(m, nullptr, tasks, {"teacher"}, 0, {}, false, [] { return false; });
+  const Tokenizer tokenizer = Tokenizer::load(folder);
+  const auto tasks = load_eval_tasks({.tasks = {"builtin:all"}, .limit = 100}, tokenizer, 4096, {});
+  EvaluationPlan plan;
+  plan.components = {"teacher"};
+  const auto run = evaluate_components(m, nullptr, tokenizer, tasks, plan, [] { return false; });
   std::vector<Score> scores = summarise(tasks, run->results);
   std::erase_if(scores, [](const Score& s) { return s.outcomes.empty(); });
   return scores;

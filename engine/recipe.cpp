@@ -147,9 +147,11 @@ std::vector<Problem> check(const Recipe& recipe) {
   if (recipe.evaluation.tasks.empty()) problems.push_back({"evaluation.tasks", "name at least one task, such as builtin:all"});
   if (recipe.evaluation.components.empty())
     problems.push_back({"evaluation.components", "name at least one component, such as hybrid"});
-  const bool all_builtin = std::all_of(recipe.evaluation.tasks.begin(), recipe.evaluation.tasks.end(),
-                                       [](const std::string& t) { return t.starts_with("builtin:") || t == "perplexity"; });
-  if (!all_builtin && recipe.evaluation.data.empty())
+  // A task file of one's own may have its records beside it.
+  const auto needs_no_data = [](const std::string& t) {
+    return t.starts_with("builtin:") || t == "perplexity" || t.find(".yaml") != t.npos || t.find(".yml") != t.npos;
+  };
+  if (!std::ranges::all_of(recipe.evaluation.tasks, needs_no_data) && recipe.evaluation.data.empty())
     problems.push_back({"evaluation.data", "tasks other than builtin: need the folder of their files"});
   if (recipe.data.path == "builtin:corpus" && recipe.data.sequence_length > 256)
     problems.push_back({"data.sequence_length", "documents of the built-in corpus have 256 tokens; use at most 256"});

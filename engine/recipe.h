@@ -104,6 +104,8 @@ struct EvaluationSpec {
   std::int64_t window = 0;   ///< 0: attention.window
   std::int64_t limit = 200;  ///< examples a task (builtin: documents); 0: all
   std::int64_t shots = 0;
+  std::string sampler = "task";     ///< of the shots: task (its own), first-n, seeded
+  std::int64_t shots_seed = 1234;   ///< of the seeded sampler, as the harness's
   std::string split{};       ///< empty: the task's own
 };
 

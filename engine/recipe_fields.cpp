@@ -53,7 +53,7 @@ void model_fields(std::vector<Field>& out, Recipe& r, const Recipe& d) {
 void data_fields(std::vector<Field>& out, DataSpec& s, const DataSpec& d) {
   Collector v(out, "data.");
   v("path", s.path, d.path, "Text",
-    {.doc = "builtin:corpus, or a file or folder of .txt, .jsonl, .jsonl.gz, .jsonl.zst",
+    {.doc = "builtin:corpus, or a file or folder of .txt, .jsonl, .jsonl.gz, .jsonl.zst, .parquet",
      .paper = "FineWeb-Edu",
      .choices = {"builtin:corpus"},
      .open_choice = true});
@@ -230,9 +230,9 @@ void stage_fields(std::vector<Field>& out, const std::string& prefix, StageSpec&
 void evaluation_fields(std::vector<Field>& out, EvaluationSpec& s, const EvaluationSpec& d) {
   Collector v(out, "evaluation.");
   v("tasks", s.tasks, d.tasks, "Tasks",
-    {.doc = "builtin:all, builtin:local, builtin:far, or tasks of the data folder (piqa, arc_easy, …)",
+    {.doc = "builtin:all, builtin:local, builtin:far, tasks of the data folder (piqa, arc_easy, …), or own ones (dir/task.yaml)",
      .paper = "piqa, arc_easy, arc_challenge, hellaswag, winogrande, mmlu"});
-  v("data", s.data, d.data, "Task files", {.doc = "Folder that holds <dataset>/[<config>.]<split>.jsonl"});
+  v("data", s.data, d.data, "Task files", {.doc = "Folder that holds <dataset>/[<config>.]<split>.jsonl or .parquet, or the Hub's own folders"});
   v("components", s.components, d.components, "Components",
     {.doc = "What is switched on in turn", .paper = "hybrid, swa, linear, none", .choices = component_names()});
   v("every", s.every, d.every, "Evaluate every",
@@ -242,6 +242,12 @@ void evaluation_fields(std::vector<Field>& out, EvaluationSpec& s, const Evaluat
   v("limit", s.limit, d.limit, "Examples a task",
     {.unit = "examples", .doc = "First examples of each task (built-in tasks: documents); 0: all", .min = 0, .max = 1e9});
   v("shots", s.shots, d.shots, "Shots", {.doc = "Solved examples before each question", .paper = "0", .min = 0, .max = 64});
+  if (s.shots > 0) {
+    v("sampler", s.sampler, d.sampler, "Shot sampler",
+      {.doc = "task: as the task says; first-n: the first records; seeded: the LM Evaluation Harness's random ones",
+       .choices = {"task", "first-n", "seeded"}});
+    v("shots_seed", s.shots_seed, d.shots_seed, "Shot seed", {.doc = "Of the seeded sampler", .min = 0, .max = 9e15});
+  }
   v("split", s.split, d.split, "Split", {.doc = "Empty: the split the LM Evaluation Harness uses"});
 }
 

@@ -1,13 +1,32 @@
 #include "engine/workspace.h"
 
 #include <algorithm>
+#include <mutex>
 #include <thread>
+
+#include <unistd.h>
 
 #include "engine/error.h"
 #include "engine/model/load.h"
 #include "engine/torch_api.h"
 
 namespace engine {
+namespace {
+
+/// OpenMP's workers spin for milliseconds between operations while they believe that they have the processor to
+/// themselves, and two programs then slow each other down many times over. GNU's runtime spins 300 times less once it
+/// manages more threads than there are processors, so a second, idle pool is started.
+void share_the_processor() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    std::thread([] {
+      torch::ones({1 << 18}).add_(1);  // large enough to start a pool
+      while (true) ::pause();
+    }).detach();
+  });
+}
+
+}  // namespace
 
 bool trains_all_weights(const Recipe& recipe) {
   return std::any_of(recipe.stages.begin(), recipe.stages.end(),
@@ -34,8 +53,9 @@ void Workspace::restore(const Recipe& recipe, const std::map<std::string, Tensor
 }
 
 Workspace open_workspace(const Recipe& recipe) {
-  const std::int64_t cores = std::max(1U, std::thread::hardware_concurrency());
-  at::set_num_threads(static_cast<int>(recipe.threads > 0 ? recipe.threads : cores));
+  static const int all = at::get_num_threads();  // a core each, or what OMP_NUM_THREADS says
+  share_the_processor();
+  at::set_num_threads(recipe.threads > 0 ? static_cast<int>(recipe.threads) : all);
   const torch::Device device = choose_device(recipe.device);
   torch::Dtype dtype = choose_dtype(recipe.dtype, device);
   // Weights that train need float32 masters.

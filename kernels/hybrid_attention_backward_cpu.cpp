@@ -13,7 +13,7 @@
 #define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/hybrid_attention_backward_cpu.cpp"
-#include "hwy/foreach_target.h"
+#include <hwy/foreach_target.h>
 
 #include "kernels/hybrid_attention_backward-inl.h"
 

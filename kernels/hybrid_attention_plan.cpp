@@ -8,8 +8,12 @@ namespace {
 
 std::string shape(const std::array<std::int64_t, k_max_dims>& sizes, int dims) {
   std::string text = "[";
-  for (int d = 0; d < dims; ++d) text += (d ? "," : "") + std::to_string(sizes[d]);
-  return text + "]";
+  for (int d = 0; d < dims; ++d) {
+    if (d) text += ',';
+    text += std::to_string(sizes[d]);
+  }
+  text += ']';
+  return text;
 }
 
 /// Collects the first contradiction.

@@ -9,10 +9,12 @@
 namespace ui {
 namespace {
 
-/// Draws the SVG in the text colour of the palette at hand, so that one file serves both themes.
+/// Draws the SVG in the text colour of the palette at hand, so that one file serves both themes; or
+/// in a given colour.
 class LineIconEngine : public QIconEngine {
  public:
-  explicit LineIconEngine(QString name) : name_(std::move(name)) {
+  explicit LineIconEngine(QString name, QColor color = {})
+      : name_(std::move(name)), color_(std::move(color)) {
     QFile file(":/icons/" + name_ + ".svg");
     if (file.open(QIODevice::ReadOnly)) svg_ = file.readAll();
   }
@@ -20,6 +22,7 @@ class LineIconEngine : public QIconEngine {
     const QPalette palette = QApplication::palette();
     QColor color = palette.color(mode == QIcon::Disabled ? QPalette::Disabled : QPalette::Active,
                                  QPalette::ButtonText);
+    if (color_.isValid()) color = color_;
     if (name_ == "play-primary") color = colorsFor(schemeOf(palette)).on_accent;
     QByteArray text = svg_;
     text.replace("currentColor", color.name().toLatin1());
@@ -44,11 +47,15 @@ class LineIconEngine : public QIconEngine {
 
  private:
   QString name_;
+  QColor color_;
   QByteArray svg_;
 };
 
 }  // namespace
 
 QIcon lineIcon(const QString& name) { return QIcon(new LineIconEngine(name)); }
+QIcon lineIcon(const QString& name, const QColor& color) {
+  return QIcon(new LineIconEngine(name, color));
+}
 
 }  // namespace ui

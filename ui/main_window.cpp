@@ -2,14 +2,10 @@
 
 #include <QApplication>
 #include <QCloseEvent>
-#include <QDir>
 #include <QDockWidget>
-#include <QDragEnterEvent>
-#include <QFileInfo>
 #include <QLabel>
 #include <QMenuBar>
 #include <QMessageBox>
-#include <QMimeData>
 #include <QPushButton>
 #include <QStatusBar>
 #include <QTabBar>
@@ -30,7 +26,8 @@
 
 namespace ui {
 
-MainWindow::MainWindow(std::unique_ptr<EngineBridge> bridge, std::unique_ptr<QSettings> settings)
+MainWindow::MainWindow(std::unique_ptr<EngineBridge> bridge, std::unique_ptr<QSettings> settings,
+                       Looking looking)
     : settings_(std::move(settings)), bridge_(std::move(bridge)) {
   setObjectName("main window");
   setWindowIcon(QIcon(":/icons/equipoise.svg"));
@@ -47,6 +44,7 @@ MainWindow::MainWindow(std::unique_ptr<EngineBridge> bridge, std::unique_ptr<QSe
   tabs_->addTab(compose_, "Compose");
   tabs_->addTab(run_, "Run");
   tabs_->addTab(compare_, "Compare");
+  buildLookingPages(std::move(looking));
   auto* centre = new QWidget;
   auto* column = new QVBoxLayout(centre);
   column->setContentsMargins(0, 0, 0, 0);
@@ -235,56 +233,29 @@ void MainWindow::notify(const QString& sentence, bool error) {
 
 void MainWindow::setScheme(Scheme scheme) {
   scheme_ = scheme;
-  applyTheme(*qApp, scheme_, zoom_);
+  restyle();
 }
 
 void MainWindow::setZoom(double zoom) {
   zoom_ = std::clamp(zoom, 0.8, 2.0);
+  restyle();
+}
+
+void MainWindow::restyle() {
   applyTheme(*qApp, scheme_, zoom_);
-  menuBar()->cornerWidget()->adjustSize();
-  menuBar()->adjustSize();
+  // The menu bar places its corner when it is resized only, and sizes follow the new font later.
+  QTimer::singleShot(0, this, [this] {
+    menuBar()->cornerWidget()->resize(menuBar()->cornerWidget()->sizeHint());
+    QResizeEvent again(menuBar()->size(), menuBar()->size());
+    QApplication::sendEvent(menuBar(), &again);
+  });
 }
 
 void MainWindow::showLog(bool on) { log_dock_->setVisible(on); }
 
-bool MainWindow::saveScreenshots(const QString& folder, const QString& suffix) {
-  if (!QDir().mkpath(folder)) return false;
-  const Page before = page();
-  const Scheme scheme = scheme_;
-  bool done = true;
-  for (Scheme s : {Scheme::light, Scheme::dark}) {
-    setScheme(s);
-    for (Page p : {Compose, Run, Compare}) {
-      showPage(p);
-      for (int i = 0; i < 3; ++i) QApplication::processEvents(QEventLoop::AllEvents, 30);
-      done = grab().save(QString("%1/%2-%3%4.png")
-                             .arg(folder, tabs_->tabText(p).toLower(),
-                                  s == Scheme::light ? "light" : "dark", suffix)) &&
-             done;
-    }
-  }
-  setScheme(scheme);
-  showPage(before);
-  return done;
-}
-
 bool MainWindow::openPath(const QString& file) {
   showPage(Compose);
   return compose_->openFile(file);
-}
-
-void MainWindow::dragEnterEvent(QDragEnterEvent* event) {
-  if (event->mimeData()->hasUrls()) event->acceptProposedAction();
-}
-
-void MainWindow::dropEvent(QDropEvent* event) {
-  for (const QUrl& url : event->mimeData()->urls()) {
-    const QFileInfo file(url.toLocalFile());
-    if (file.isDir() && QFileInfo::exists(file.filePath() + "/config.json"))
-      compose_->document()->setField("model", file.filePath().toStdString());
-    else
-      openPath(file.filePath());
-  }
 }
 
 }  // namespace ui

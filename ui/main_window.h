@@ -5,6 +5,7 @@
 #include <QSettings>
 #include <memory>
 
+#include "engine/inspect.h"
 #include "ui/engine_bridge.h"
 #include "ui/theme.h"
 
@@ -18,23 +19,36 @@ namespace ui {
 
 class ComparePage;
 class ComposePage;
+class DataPage;
 class LogModel;
+class ModelPage;
 class RunPage;
 class RunPanel;
+class TaskPage;
+
+/// What the Model, Data and Task pages need of the program.
+struct Looking {
+  engine::ScoreExample score{};    ///< empty: this build scores nothing
+  std::filesystem::path cache{};   ///< for tokenised text; empty: beside the store
+};
 
 class MainWindow : public QMainWindow {
   Q_OBJECT
 
  public:
-  enum Page { Compose, Run, Compare };
+  enum Page { Compose, Run, Compare, Model, Data, Task };
 
-  MainWindow(std::unique_ptr<EngineBridge> bridge, std::unique_ptr<QSettings> settings);
+  MainWindow(std::unique_ptr<EngineBridge> bridge, std::unique_ptr<QSettings> settings,
+             Looking looking = {});
   ~MainWindow() override;
 
   EngineBridge* bridge() const { return bridge_.get(); }
   ComposePage* composePage() const { return compose_; }
   RunPage* runPage() const { return run_; }
   ComparePage* comparePage() const { return compare_; }
+  ModelPage* modelPage() const { return model_; }
+  DataPage* dataPage() const { return data_; }
+  TaskPage* taskPage() const { return task_; }
   RunPanel* runPanel() const { return runs_; }
   void showPage(Page page);
   Page page() const;
@@ -44,9 +58,12 @@ class MainWindow : public QMainWindow {
   void showLog(bool on);
   /// Non-modal bar above the pages; equal sentences are counted, not repeated.
   void notify(const QString& sentence, bool error);
-  /// Every page as a PNG, light and dark.
-  bool saveScreenshots(const QString& folder, const QString& suffix = {});
+  /// Pages as PNG files, light and dark.
+  bool saveScreenshots(const QString& folder, const QString& suffix = {},
+                       const std::vector<Page>& pages = {Compose, Run, Compare, Model, Data, Task});
   bool openPath(const QString& file);
+  /// Opens a folder or file on the Model, Data or Task page.
+  void lookAt(Page page, const QString& source);
 
  protected:
   void closeEvent(QCloseEvent* event) override;
@@ -62,7 +79,10 @@ class MainWindow : public QMainWindow {
   void buildViewMenu();
   void buildHelpMenu();
   void connectPages();
+  void buildLookingPages(Looking looking);
+  void browse(Page page);
   void refreshStatus();
+  void restyle();
   void say(const QString& sentence);  ///< in the status bar, for a while
   void restore();
   void remember();
@@ -83,6 +103,9 @@ class MainWindow : public QMainWindow {
   ComposePage* compose_ = nullptr;
   RunPage* run_ = nullptr;
   ComparePage* compare_ = nullptr;
+  ModelPage* model_ = nullptr;
+  DataPage* data_ = nullptr;
+  TaskPage* task_ = nullptr;
   RunPanel* runs_ = nullptr;
   QDockWidget* runs_dock_ = nullptr;
   QDockWidget* log_dock_ = nullptr;

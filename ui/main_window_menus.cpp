@@ -74,6 +74,9 @@ void MainWindow::buildFileMenu() {
   file->addAction(lineIcon("open"), "Open recipe…", QKeySequence::Open, compose_,
                   &ComposePage::askOpen);
   recent_ = file->addMenu("Open recent");
+  file->addAction("Look at a model…", this, [this] { browse(Model); });
+  file->addAction("Look at text…", this, [this] { browse(Data); });
+  file->addAction("Look at tasks…", this, [this] { browse(Task); });
   file->addAction(lineIcon("save"), "Save recipe…", QKeySequence::Save, compose_,
                   &ComposePage::askSave);
   file->addSeparator();
@@ -122,6 +125,9 @@ void MainWindow::buildViewMenu() {
   view->addAction("Compose", QKeySequence("Ctrl+1"), this, [this] { showPage(Compose); });
   view->addAction("Run", QKeySequence("Ctrl+2"), this, [this] { showPage(Run); });
   view->addAction("Compare", QKeySequence("Ctrl+3"), this, [this] { showPage(Compare); });
+  view->addAction("Model", QKeySequence("Ctrl+4"), this, [this] { showPage(Model); });
+  view->addAction("Data", QKeySequence("Ctrl+5"), this, [this] { showPage(Data); });
+  view->addAction("Task", QKeySequence("Ctrl+6"), this, [this] { showPage(Task); });
   view->addSeparator();
   view->addAction("Show schedule", QKeySequence("Alt+1"), this, [this] {
     showPage(Compose);

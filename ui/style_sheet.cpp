@@ -13,6 +13,7 @@ QWidget[role="inset"] { background: @panel; }
 QFrame[role="card"] { background: @panel; border: 1px solid @line; border-radius: 4px; }
 QFrame[role="banner"] { background: @panel; border: 1px solid @warning; border-radius: 4px; }
 QFrame[role="banner"][level="error"] { border-color: @error; }
+QFrame[role="banner"][level="busy"] { border-color: @line; }
 QLabel[role="secondary"] { color: @secondary; }
 QLabel[role="problem"] { color: @error; }
 QLabel[role="good"] { color: @good; }
@@ -58,6 +59,18 @@ QLineEdit:disabled, QComboBox:disabled { color: @disabled; }
 QLineEdit[problem="true"], QComboBox[problem="true"] { border-color: @error; }
 QComboBox::drop-down { border: none; width: 20px; }
 QComboBox::down-arrow { image: url(:/icons/chevron-down-grey.svg); width: 12px; height: 12px; }
+QSpinBox { background: @panel; color: @text; border: 1px solid @line; border-radius: 4px; min-height: @24px; padding: 1px 2px 1px 6px;
+  selection-background-color: @accent; selection-color: @on_accent; }
+QSpinBox:hover { border-color: @secondary; }
+QSpinBox:focus { border-color: @accent; }
+QSpinBox:disabled { color: @disabled; }
+QFrame[role="card"] QSpinBox { background: @field; }
+QFrame[role="card"] QSpinBox QLineEdit { border: none; background: transparent; min-height: 0px; padding: 0px; }
+QSpinBox QLineEdit { border: none; background: transparent; min-height: 0px; padding: 0px; }
+QSpinBox::up-button, QSpinBox::down-button { border: none; background: transparent; width: 16px; }
+QSpinBox::up-arrow { image: url(:/icons/chevron-up-grey.svg); width: 10px; height: 10px; }
+QSpinBox::down-arrow { image: url(:/icons/chevron-down-grey.svg); width: 10px; height: 10px; }
+QPlainTextEdit[role="plain"] { border: none; border-radius: 0px; }
 QComboBox QAbstractItemView { background: @panel; color: @text; border: 1px solid @line; outline: 0px;
   selection-background-color: @selection; selection-color: @text; padding: 2px; }
 QComboBox QAbstractItemView::item { min-height: @24px; padding: 0px 6px; }
@@ -79,6 +92,7 @@ QTableView, QListView, QTreeView { background: @panel; color: @text; border: 1px
 QTableView:focus, QListView:focus { border-color: @accent; }
 QTableView::item { border: none; padding: 0px 8px; }
 QTableCornerButton::section { background: @panel; border: none; }
+QAbstractScrollArea::corner { background: transparent; border: none; }
 QListView[role="plain"] { border: none; background: transparent; }
 
 QDockWidget { color: @secondary; titlebar-close-icon: url(:/icons/close-grey.svg); }

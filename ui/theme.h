@@ -70,5 +70,7 @@ void repolish(QWidget* widget);
 
 /// A 16-pixel line icon of resources/icons, drawn in the colour of the current palette.
 QIcon lineIcon(const QString& name);
+/// The same in one colour.
+QIcon lineIcon(const QString& name, const QColor& color);
 
 }  // namespace ui

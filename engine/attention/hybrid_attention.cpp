@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "engine/attention/branches.h"
 #include "engine/error.h"
 #include "engine/torch_api.h"
 
@@ -40,17 +41,6 @@ struct Chunks {
   Tensor join(const Tensor& y) const {  // [B,H,N,C,E] → [B,H,T,E]
     return y.reshape({y.size(0), y.size(1), count * chunk, y.size(4)}).narrow(2, 0, length);
   }
-};
-
-struct Inputs {
-  Tensor q, k, v;  ///< [B,H,T,D], heads repeated, in the precision of the sums
-  std::int64_t length() const { return q.size(2); }
-  double scale() const { return 1.0 / std::sqrt(static_cast<double>(q.size(3))); }
-};
-
-struct Branch {
-  Tensor sum;    ///< [B,H,T,D] Σ weight·v
-  Tensor total;  ///< [B,H,T,1] Σ weight
 };
 
 Tensor sink_scores(const Inputs& in, std::int64_t sinks, std::int64_t window) {
@@ -123,20 +113,6 @@ Branch linear_sums(const Inputs& in, const AttentionCall& call, std::int64_t lea
   return {joined.narrow(-1, 0, d), joined.narrow(-1, d, 1)};
 }
 
-/// Rows t < least_age have no key: 0 there. A vanishing denominator is clamped, its sign kept, and counted.
-Tensor normalised(const Branch& b, const Tensor& has, const AttentionCall& call) {
-  const double least = least_denominator(*call.query_map);
-  const Tensor small = (b.total.abs() < least).logical_and(has);
-  const Tensor clamped = at::where(small, at::where(b.total < 0, -least, least).to(b.total.dtype()), b.total);
-  if (call.norms) {
-    const Tensor count = small.sum().detach();
-    call.norms->denominators_clamped =
-        call.norms->denominators_clamped.defined() ? call.norms->denominators_clamped + count : count;
-  }
-  const Tensor safe = at::where(has, clamped, torch::ones_like(clamped));
-  return at::where(has, b.sum / safe, torch::zeros_like(b.sum));
-}
-
 Tensor rows_with_keys(const Inputs& in, std::int64_t least_age) {
   const auto integers = torch::TensorOptions().dtype(torch::kInt64).device(in.q.device());
   return (torch::arange(in.length(), integers) >= least_age).unsqueeze(-1);  // [T,1]
@@ -147,38 +123,16 @@ Tensor linear_attention(const Inputs& in, const AttentionCall& call, std::int64_
   return normalised(linear_sums(in, call, least_age), rows_with_keys(in, least_age), call);
 }
 
-Tensor head_squares(const Tensor& x) { return x.detach().square().sum({0, 2, 3}); }
-
-void note_norms(BranchNorms* norms, const Tensor& window, const Tensor& linear) {
-  if (!norms) return;
-  const Tensor w = head_squares(window), l = head_squares(linear);
-  norms->window = norms->window.defined() ? norms->window + w : w;
-  norms->linear = norms->linear.defined() ? norms->linear + l : l;
-}
-
 Tensor hybrid(const Inputs& in, const AttentionCall& call, bool overlap) {
   const std::int64_t least_age = overlap ? 0 : call.window;
   if (least_age >= in.length()) {  // no row has a linear key
     const Tensor window = swa(in, call.window);
-    note_norms(call.norms, window, torch::zeros_like(window));
+    note_norms(call, window, torch::zeros_like(window));
     return window;
   }
   const Branch linear = linear_sums(in, call, least_age);
-  const Tensor has = rows_with_keys(in, least_age);
-  if (call.mixing == Mixing::shared_denominator) {
-    const Tensor s = call.logit.to(in.q.dtype()).sigmoid().view({1, -1, 1, 1});
-    const Branch window = window_sums(in, call.window);
-    const Tensor total = s * window.total + linear.total;
-    note_norms(call.norms, s * window.sum / total, linear.sum / total);
-    return (s * window.sum + linear.sum) / total;
-  }
-  const Tensor window = swa(in, call.window), far = normalised(linear, has, call);
-  Tensor g = call.mixing == Mixing::fixed ? torch::full({1, 1, 1, 1}, call.weight, in.q.options())
-                                          : call.logit.to(in.q.dtype()).sigmoid().view({1, -1, 1, 1});
-  g = at::where(has, g, torch::ones_like(g));
-  const Tensor a = g * window, b = (1 - g) * far;
-  note_norms(call.norms, a, b);
-  return a + b;
+  if (call.mixing == Mixing::shared_denominator) return mixed_in_one(window_sums(in, call.window), linear, call);
+  return mixed(swa(in, call.window), linear, rows_with_keys(in, least_age), call);
 }
 
 Tensor run(const Inputs& in, const AttentionCall& call, Component component);
@@ -235,16 +189,7 @@ Mixing mixing_from(const std::string& name) {
 }
 
 Tensor hybrid_attention(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionCall& call) {
-  TORCH_CHECK(q.dim() == 4 && k.sizes() == v.sizes() && q.size(1) % k.size(1) == 0 && q.size(3) == k.size(3),
-              "attention takes q [B,H,T,D], k and v [B,G,T,D] with H a multiple of G; found ", q.sizes(), " and ", k.sizes());
-  const auto sums = q.dtype() == torch::kFloat64 ? torch::kFloat64 : torch::kFloat32;
-  const std::int64_t groups = q.size(1) / k.size(1);
-  const bool own_precision = call.component == Component::teacher && call.teacher_window == 0;
-  auto repeated = [&](const Tensor& x) {
-    const Tensor y = own_precision ? x : x.to(sums);
-    return groups == 1 ? y : y.repeat_interleave(groups, 1);
-  };
-  const Inputs in{own_precision ? q : q.to(sums), repeated(k), repeated(v)};
+  const Inputs in = attention_inputs(q, k, v, call);
   return run(in, call, call.component).to(q.dtype());
 }
 

@@ -36,6 +36,7 @@ struct AttentionCall {
   /// 0: the teacher sees the whole past; else its own sliding window (Mistral, Qwen2).
   std::int64_t teacher_window = 0;
   BranchNorms* norms = nullptr;  ///< filled by hybrid components where not null
+  Tensor counted;                ///< [B,T] bool, the rows that norms count; undefined: all (padding must not count)
 };
 
 /// q [B,H,T,D], k and v [B,G,T,D] with RoPE applied, H a multiple of G; float64, float32 or bfloat16. Returns [B,H,T,D]

@@ -91,13 +91,13 @@ Tensor transfer_layer_loss(const Tensor& q, const Tensor& k, const Tensor& v, co
 Tensor transfer_losses(const Model& model, const Conversion& conversion, const Tensor& ids, const Tensor& valid,
                        TransferObjective objective, double scale, double share) {
   torch::NoGradGuard off;
-  const auto turns = model.rotary(ids.size(1));
+  const auto turns = model.rotary(torch::arange(ids.size(1)));
   Tensor x = at::embedding(model.embedding, ids);
   std::vector<Tensor> losses;
   const double layer_share = share / static_cast<double>(model.blocks.size());
   for (std::size_t i = 0; i < model.blocks.size(); ++i) {
     const Block& block = model.blocks[i];
-    const Model::Heads h = model.heads(block, model.normalise(x, block.attention_norm), turns, /*with_lora=*/false);
+    const Heads h = model.heads(block, model.normalise(x, block.attention_norm), turns, /*with_lora=*/false);
     AttentionCall call = conversion.call(i);
     call.teacher_window = model.config.teacher_windows[i];
     losses.push_back(transfer_layer_loss(h.q, h.k, h.v, valid, call, objective, scale, layer_share).to(torch::kFloat32));

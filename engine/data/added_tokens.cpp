@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/data/utf8.h"
+#include "engine/error.h"
 
 namespace engine {
 
@@ -28,7 +29,7 @@ std::uint32_t WordTrie::child(std::uint32_t node, unsigned char byte) const {
   return it == edges_.end() ? 0 : it->second;
 }
 
-std::optional<WordTrie::Match> WordTrie::find(std::string_view text, std::size_t from) const {
+std::optional<WordTrie::Match> WordTrie::find(std::string_view text, std::size_t from, std::uint64_t& steps) const {
   if (nodes_.empty()) return std::nullopt;
   for (std::size_t begin = from; begin < text.size(); ++begin) {
     std::uint32_t node = first_[static_cast<unsigned char>(text[begin])];
@@ -36,6 +37,7 @@ std::optional<WordTrie::Match> WordTrie::find(std::string_view text, std::size_t
     for (std::size_t at = begin + 1; node != 0; ++at) {
       if (nodes_[node] != k_none) best = Match{begin, at, nodes_[node]};
       if (at >= text.size()) break;
+      if (steps-- == 0) throw InputError("the tokenizer's added tokens take too long to find in this text");
       node = child(node, static_cast<unsigned char>(text[at]));
     }
     if (best) return best;
@@ -60,7 +62,8 @@ std::vector<AddedPiece> AddedTokens::cut(std::string_view text, bool normalized)
   const WordTrie& trie = normalized ? normalized_ : raw_;
   std::size_t done = 0;
   std::size_t from = 0;
-  while (const auto found = trie.find(text, from)) {
+  std::uint64_t steps = 1'000'000 + 20 * std::uint64_t{text.size()};  // real tokenizers need about one a byte
+  while (const auto found = trie.find(text, from, steps)) {
     const AddedToken& token = tokens_[found->value];
     std::size_t begin = found->begin, end = found->end;
     from = end;
@@ -69,17 +72,19 @@ std::vector<AddedPiece> AddedTokens::cut(std::string_view text, bool normalized)
       if (begin > 0 && is_unicode_word(previous_code_point(text, before))) continue;
       if (end < text.size() && is_unicode_word(next_code_point(text, after))) continue;
     }
-    begin = std::max(begin, done);
-    end = std::max(end, begin);
-    for (std::size_t at = begin;
-         token.lstrip && at > done && is_unicode_space(previous_code_point(text, at));)
-      begin = at;
+    // As the reference does it, down to tokens inside the white space that the one before has taken: they count again,
+    // unless they reach for white space on their left and find nothing left.
+    if (token.lstrip) {
+      std::size_t left = begin;
+      for (std::size_t at = begin; at > 0 && is_unicode_space(previous_code_point(text, at));) left = at;
+      begin = std::max(left, done);
+    }
     for (std::size_t at = end;
          token.rstrip && at < text.size() && is_unicode_space(next_code_point(text, at));)
       end = at;
     if (begin > done) out.push_back({text.substr(done, begin - done), std::nullopt});
-    out.push_back({text.substr(begin, end - begin), token.id});
-    done = end;
+    if (begin < end) out.push_back({text.substr(begin, end - begin), token.id});
+    done = std::max(begin, end);
   }
   if (done < text.size()) out.push_back({text.substr(done), std::nullopt});
   return out;

@@ -16,6 +16,8 @@ struct AddedToken {
   std::int32_t id = 0;
   std::string content;
   bool single_word = false, lstrip = false, rstrip = false, normalized = false, special = false;
+  std::string shown{};   ///< as decoding writes it: normalised where the token is (tokenizers 0.23)
+  bool skipped = false;  ///< decoding without special tokens leaves it out
 };
 
 /// A piece of text, or an added token in it.
@@ -34,7 +36,8 @@ class WordTrie {
     std::size_t begin, end;
     std::uint32_t value;
   };
-  std::optional<Match> find(std::string_view text, std::size_t from) const;
+  /// Takes the bytes looked at, some more than once, from `steps`; throws InputError where none are left.
+  std::optional<Match> find(std::string_view text, std::size_t from, std::uint64_t& steps) const;
 
  private:
   static constexpr std::uint32_t k_none = UINT32_MAX;
@@ -55,7 +58,7 @@ class AddedTokens {
 
   const std::vector<AddedToken>& tokens() const { return tokens_; }
   /// Cuts raw text at tokens with normalized = false, or normalised text at those with normalized =
-  /// true. Empty text gives no piece.
+  /// true. Empty text gives no piece. Throws InputError where long, similar tokens would take time out of proportion.
   std::vector<AddedPiece> cut(std::string_view text, bool normalized) const;
 
  private:

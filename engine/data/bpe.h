@@ -80,6 +80,8 @@ class TokenModel {
   void encode(std::string_view word, std::vector<std::int32_t>& ids) const;
 
   const Vocabulary& vocabulary() const { return vocabulary_; }
+  bool word_level() const { return word_level_; }
+  bool byte_fallback() const { return byte_fallback_; }
 
   /// Non-empty: cutting a word before each such character that does not follow another one changes
   /// no id, so that a model without pre-tokeniser can still work word by word (no token holds it

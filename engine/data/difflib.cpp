@@ -24,10 +24,12 @@ struct Range {
 
 class Matcher {
  public:
-  Matcher(std::u32string a, std::u32string b) : a_(std::move(a)), b_(std::move(b)), lengths_(b_.size() + 1, 0) {
+  Matcher(std::u32string a, std::u32string b)
+      : a_(std::move(a)), b_(std::move(b)), lengths_(b_.size() + 1, 0) {
     for (std::size_t j = 0; j < b_.size(); ++j) places_[b_[j]].push_back(j);
     const std::size_t most = b_.size() / 100 + 1;
-    if (b_.size() >= 200) std::erase_if(places_, [&](const auto& place) { return place.second.size() > most; });
+    if (b_.size() >= 200)
+      std::erase_if(places_, [&](const auto& place) { return place.second.size() > most; });
   }
 
   std::size_t matches() {
@@ -76,11 +78,13 @@ class Matcher {
   }
 
   Range extended(Range best, const Range& range) const {
-    while (best.a_begin > range.a_begin && best.b_begin > range.b_begin && a_[best.a_begin - 1] == b_[best.b_begin - 1]) {
+    while (best.a_begin > range.a_begin && best.b_begin > range.b_begin &&
+           a_[best.a_begin - 1] == b_[best.b_begin - 1]) {
       --best.a_begin;
       --best.b_begin;
     }
-    while (best.a_end < range.a_end && best.b_end < range.b_end && a_[best.a_end] == b_[best.b_end]) {
+    while (best.a_end < range.a_end && best.b_end < range.b_end &&
+           a_[best.a_end] == b_[best.b_end]) {
       ++best.a_end;
       ++best.b_end;
     }
@@ -98,7 +102,8 @@ double difflib_ratio(const std::string& a, const std::string& b) {
   std::u32string left = code_points(a), right = code_points(b);
   const std::size_t total = left.size() + right.size();
   if (total == 0) return 1;
-  return 2.0 * static_cast<double>(Matcher(std::move(left), std::move(right)).matches()) / static_cast<double>(total);
+  return 2.0 * static_cast<double>(Matcher(std::move(left), std::move(right)).matches()) /
+         static_cast<double>(total);
 }
 
 }  // namespace engine

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
+#include <system_error>
 #include <utility>
 
 #include <fcntl.h>
@@ -61,6 +62,36 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 
 void MappedFile::advise_sequential() const {
   if (data_ != nullptr) ::madvise(const_cast<std::byte*>(data_), size_, MADV_SEQUENTIAL);
+}
+
+namespace {
+
+struct PageRange {
+  void* begin;
+  std::size_t size;
+};
+PageRange pages_around(std::span<const std::byte> bytes) {
+  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = reinterpret_cast<std::uintptr_t>(bytes.data()) / page * page;
+  const auto end = (reinterpret_cast<std::uintptr_t>(bytes.data()) + bytes.size() + page - 1) / page * page;
+  return {reinterpret_cast<void*>(begin), end - begin};
+}
+
+}  // namespace
+
+void fetch_pages(std::span<const std::byte> mapped) {
+  constexpr int k_populate_read = 22;  // MADV_POPULATE_READ, younger than some systems' headers (Linux 5.14)
+  if (mapped.empty()) return;
+  const PageRange range = pages_around(mapped);
+  if (::madvise(range.begin, range.size, k_populate_read) == 0) return;
+  for (std::size_t at = 0; at < mapped.size(); at += 4096) static_cast<void>(*static_cast<const volatile std::byte*>(mapped.data() + at));
+}
+
+void allow_own_writes(std::span<const std::byte> mapped) {
+  if (mapped.empty()) return;
+  const PageRange range = pages_around(mapped);
+  if (::mprotect(range.begin, range.size, PROT_READ | PROT_WRITE) != 0)
+    throw std::system_error(errno, std::generic_category(), "a mapped file cannot be made writable in memory");
 }
 
 void release_pages(std::span<const std::byte> mapped) {

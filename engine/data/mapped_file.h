@@ -36,6 +36,12 @@ class MappedFile {
   std::filesystem::path path_;
 };
 
+/// Reads the whole pages around a part of a mapped file into memory and makes them ready for use. May be called for
+/// disjoint parts from several threads.
+void fetch_pages(std::span<const std::byte> mapped);
+/// Lets this process write to the whole pages around a part of a mapped file; each is copied at its first write, the file
+/// never changes. Throws std::system_error where memory does not suffice.
+void allow_own_writes(std::span<const std::byte> mapped);
 /// Gives back the memory of the whole pages inside a part of a mapped file that will not be read again soon; reading it
 /// later brings them back from the file.
 void release_pages(std::span<const std::byte> mapped);

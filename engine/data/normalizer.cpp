@@ -6,6 +6,7 @@
 #include <unicode/bytestream.h>
 #include <unicode/normalizer2.h>
 #include <unicode/uchar.h>
+#include <unicode/uniset.h>
 
 #include "engine/data/utf8.h"
 #include "engine/error.h"
@@ -51,19 +52,24 @@ std::string unicode_form(const icu::Normalizer2* form, std::string text) {
   return out;
 }
 
+/// The reference's tables are those of Unicode 9: younger characters stay as they are.
+std::array<icu::FilteredNormalizer2, 4> old_forms() {
+  UErrorCode status = U_ZERO_ERROR;
+  static const icu::UnicodeSet known(u"[:age=9.0:]", status);
+  const icu::Normalizer2* forms[] = {icu::Normalizer2::getNFCInstance(status), icu::Normalizer2::getNFDInstance(status),
+                                     icu::Normalizer2::getNFKCInstance(status), icu::Normalizer2::getNFKDInstance(status)};
+  if (U_FAILURE(status)) throw std::runtime_error(std::string("ICU's data is missing: ") + u_errorName(status));
+  return {{{*forms[0], known}, {*forms[1], known}, {*forms[2], known}, {*forms[3], known}}};
+}
+
+/// 0 NFC, 1 NFD, 2 NFKC, 3 NFKD
 std::string normal_form(int form, std::string text) {
   // ASCII text is the same in all four forms. ICU counts in 32 bits, more than any document needs.
   if (is_ascii(text)) return text;
   if (text.size() > (std::size_t{1} << 30))
     throw InputError("text of more than 1 GiB cannot be normalised at once");
-  UErrorCode status = U_ZERO_ERROR;
-  const icu::Normalizer2* normalizer = form == 0   ? icu::Normalizer2::getNFCInstance(status)
-                                       : form == 1 ? icu::Normalizer2::getNFDInstance(status)
-                                       : form == 2 ? icu::Normalizer2::getNFKCInstance(status)
-                                                   : icu::Normalizer2::getNFKDInstance(status);
-  if (U_FAILURE(status))
-    throw std::runtime_error(std::string("ICU's data is missing: ") + u_errorName(status));
-  return unicode_form(normalizer, std::move(text));
+  static const std::array<icu::FilteredNormalizer2, 4> forms = old_forms();
+  return unicode_form(&forms[static_cast<std::size_t>(form)], std::move(text));
 }
 
 template <class Map>
@@ -86,9 +92,15 @@ std::string lowercase(std::string_view text) {
   });
 }
 
+/// A mark in Unicode 9, as the reference has it; three have changed their class since.
+bool is_old_mark(char32_t c) {
+  if (c == 0x1CF2 || c == 0x1CF3) return true;
+  return c != 0x111C9 && (U_MASK(u_charType(static_cast<UChar32>(c))) & U_GC_M_MASK) != 0 && is_assigned_since(c, 9);
+}
+
 std::string strip_accents(std::string_view text) {
   return map_code_points(text, [](std::string& out, char32_t c) {
-    if ((U_MASK(u_charType(static_cast<UChar32>(c))) & U_GC_M_MASK) == 0) append_utf8(out, c);
+    if (!is_old_mark(c)) append_utf8(out, c);
   });
 }
 
@@ -143,7 +155,10 @@ std::string Pattern::replace(std::string_view text, std::string_view content) co
   std::string out;
   out.reserve(text.size());
   std::size_t last = 0;
+  const std::size_t most = std::max(std::size_t{1} << 20, 100 * text.size());
   for (const auto& [begin, end] : find_all(text)) {
+    if (out.size() + content.size() > most)
+      throw InputError("a Replace step of the tokenizer makes the text more than a hundred times as long");
     out.append(text, last, begin - last);
     out += content;
     last = end;
@@ -190,11 +205,28 @@ void Normalizer::add(const JsonView& view, int depth) {
   } else {
     view.fail("normalizer \"" + type.substr(0, 60) + "\" is not supported");
   }
+  if (steps_.size() == k_max_steps) view.fail("more than 64 normalizers");
   steps_.push_back(std::move(step));
 }
 
-std::string Normalizer::apply(std::string text) const {
-  for (const Step& step : steps_) text = apply(step, std::move(text));
+bool Normalizer::drops_first(const Step& step, std::string_view text) {
+  if (text.empty()) return false;
+  std::size_t at = 0;
+  const char32_t first = next_code_point(text, at);
+  if (step.kind == Kind::strip) return step.left && is_unicode_space(first);
+  if (step.kind == Kind::strip_accents) return is_old_mark(first);
+  if (step.kind != Kind::replace || !step.content.empty()) return false;
+  const auto spans = step.pattern.front().find_all(text);
+  return !spans.empty() && spans.front().first == 0 && spans.front().second > 0;
+}
+
+std::string Normalizer::apply(std::string text, bool* kept_start) const {
+  const std::size_t most = std::max(std::size_t{1} << 20, 100 * text.size());
+  for (const Step& step : steps_) {
+    if (kept_start != nullptr && drops_first(step, text)) *kept_start = false;
+    text = apply(step, std::move(text));
+    if (text.size() > most) throw InputError("the tokenizer's normalizers make the text more than a hundred times as long");
+  }
   return text;
 }
 

@@ -15,14 +15,16 @@ std::string bytes_to_letters(std::string_view bytes);
 /// The byte a letter of that alphabet stands for, or -1.
 int letter_to_byte(char32_t letter);
 
+inline constexpr std::size_t k_max_steps = 64;  ///< of a normalizer, pre_tokenizer or decoder, sequences flattened
+
 /// A pattern as tokenizer.json writes it: {"String": "..."} or {"Regex": "..."}.
 class Pattern {
  public:
   explicit Pattern(const JsonView& view);
   explicit Pattern(Regex regex) : regex_{std::move(regex)} {}
   std::vector<Regex::Span> find_all(std::string_view text) const;
-  std::string replace(std::string_view text,
-                      std::string_view content) const;  ///< `content` is taken as it is
+  /// `content` is taken as it is. Throws InputError where the text would grow a hundredfold (and beyond 1 MiB).
+  std::string replace(std::string_view text, std::string_view content) const;
 
  private:
   std::string literal_;
@@ -37,7 +39,8 @@ class Normalizer {
   explicit Normalizer(const JsonView& view);
 
   bool empty() const { return steps_.empty(); }
-  std::string apply(std::string text) const;  ///< `text` must be valid UTF-8; so is the result
+  /// `text` must be valid UTF-8; so is the result. Sets *kept_start to false where the first character is taken away.
+  std::string apply(std::string text, bool* kept_start = nullptr) const;
 
  private:
   enum class Kind {
@@ -60,6 +63,7 @@ class Normalizer {
   };
   void add(const JsonView& view, int depth);
   static std::string apply(const Step& step, std::string text);
+  static bool drops_first(const Step& step, std::string_view text);
 
   std::vector<Step> steps_;
 };

@@ -158,6 +158,12 @@ Json to_json(const arrow::Array& array, std::int64_t i) {
   }
 }
 
+/// Names become the keys of JSON objects.
+bool names_are_utf8(const arrow::FieldVector& fields) {
+  return std::ranges::all_of(
+      fields, [](const auto& f) { return !first_invalid_utf8(f->name()) && names_are_utf8(f->type()->fields()); });
+}
+
 /// An open file with its memory limit.
 class Reader {
  public:
@@ -178,6 +184,7 @@ class Reader {
     reader_ = take(builder.memory_pool(&limited_)->properties(reading)->Build());
     check(reader_->GetSchema(&schema_));
     if (schema_->num_fields() == 0) fail(path, "it has no columns");
+    if (!names_are_utf8(schema_->fields())) fail(path, "a column's name is not UTF-8");
   }
 
   const arrow::Schema& schema() const { return *schema_; }

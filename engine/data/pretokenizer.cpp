@@ -18,6 +18,7 @@ constexpr const char* k_word_pattern =
 
 PreTokenizer::PreTokenizer(const JsonView& view) {
   add(view, 0);
+  if (steps_.size() > k_max_steps) view.fail("more than 64 steps");
   if (!steps_.empty() && steps_.back().kind == Kind::byte_letters) {
     steps_.pop_back();
     byte_level_ = true;
@@ -178,7 +179,7 @@ void PreTokenizer::split(const Step& step, std::string_view text,
   for (const Cut& cut : merged) put(cut.begin, cut.end);
 }
 
-void PreTokenizer::apply(const Step& step, bool at_start, Words& words) {
+void PreTokenizer::apply(const Step& step, bool& at_start, Words& words) {
   const auto keep = [&](std::string text) {
     words.kept.push_back(std::move(text));
     return std::string_view(words.kept.back());
@@ -212,6 +213,8 @@ void PreTokenizer::apply(const Step& step, bool at_start, Words& words) {
     default: {
       std::vector<std::string_view> out;
       for (const auto word : words.views) split(step, word, out);
+      // What begins the text now does not begin the input any more.
+      if (!out.empty() && out.front().data() != words.views.front().data()) at_start = false;
       words.views = std::move(out);
     }
   }

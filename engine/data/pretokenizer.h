@@ -56,7 +56,7 @@ class PreTokenizer {
   static Behavior behavior_of(const JsonView& view);
   static std::vector<Cut> find(const Step& step, std::string_view text);
   static void split(const Step& step, std::string_view text, std::vector<std::string_view>& out);
-  static void apply(const Step& step, bool at_start, Words& words);
+  static void apply(const Step& step, bool& at_start, Words& words);
 
   std::vector<Step> steps_;
   bool byte_level_ = false;

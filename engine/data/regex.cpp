@@ -3,9 +3,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <ctime>
+#include <optional>
 
 #include <pcre2.h>
+#include <unicode/uchar.h>
+#include <unicode/uniset.h>
 
 #include "engine/error.h"
 
@@ -22,7 +26,32 @@ constexpr const char* k_space =
     R"(\x{9}-\x{d}\x{20}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000})";
 constexpr const char* k_not_space =
     R"(\x{0}-\x{8}\x{e}-\x{1f}\x{21}-\x{84}\x{86}-\x{9f}\x{a1}-\x{167f}\x{1681}-\x{1fff}\x{200b}-\x{2027}\x{202a}-\x{202e}\x{2030}-\x{205e}\x{2060}-\x{2fff}\x{3001}-\x{d7ff}\x{e000}-\x{10ffff})";
-constexpr const char* k_word = R"(\p{Alphabetic}\p{M}\p{N}\p{Pc})";
+// A word's characters in a set. Alone, \w also takes the six numbers of Latin-1.
+constexpr const char* k_word = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc})";
+constexpr const char* k_lone_word = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{b2}\x{b3}\x{b9}\x{bc}-\x{be})";
+
+/// [:name:] as Oniguruma takes it, as members of a set; the others mean the same to PCRE2.
+constexpr const char* k_posix_sets[][2] = {
+    {"[:alpha:]", R"(\p{Alphabetic})"}, {"[:alnum:]", R"(\p{Alphabetic}\p{Nd})"}, {"[:upper:]", R"(\p{Uppercase})"},
+    {"[:lower:]", R"(\p{Lowercase})"},  {"[:punct:]", R"(\p{P}\p{S})"},           {"[:space:]", k_space},
+    {"[:word:]", k_word}};
+
+/// What is no part of a word, as members of a set: a set inside a set PCRE2 does not know.
+const std::string& not_word() {
+  static const std::string members = [] {
+    UErrorCode status = U_ZERO_ERROR;
+    const icu::UnicodeSet set(u"[^[:Alphabetic:][:M:][:Nd:][:Pc:][:Cs:]]", status);
+    std::string out;
+    for (std::int32_t i = 0; i < set.getRangeCount(); ++i) {
+      char text[40];
+      std::snprintf(text, sizeof text, "\\x{%x}-\\x{%x}", static_cast<unsigned>(set.getRangeStart(i)),
+                    static_cast<unsigned>(set.getRangeEnd(i)));
+      out += text;
+    }
+    return out;
+  }();
+  return members;
+}
 
 using Clock = std::chrono::steady_clock;
 
@@ -60,10 +89,10 @@ class Translator {
     const char c = in_[at_];
     if (c == '\\') {
       escape();
-    } else if (in_class_) {
+    } else if (depth_ > 0) {
       class_member(c);
     } else if (c == '[') {
-      in_class_ = true;
+      depth_ = 1;
       out_ += in_[at_++];
       if (at_ < in_.size() && in_[at_] == '^') out_ += in_[at_++];
       // A bracket that comes first stands for itself in both dialects.
@@ -86,34 +115,67 @@ class Translator {
     at_ = end;
   }
   void class_member(char c) {
-    if (c == ']') in_class_ = false;
-    if (c == '[') {
-      if (in_.compare(at_, 2, "[:") != 0) refuse("a set inside a set");
-      const auto end = in_.find(":]", at_);
-      if (end == std::string::npos) refuse("[: without :]");
-      out_.append(in_, at_, end + 2 - at_);
-      at_ = end + 2;
-      return;
-    }
     if (c == '&' && in_.compare(at_, 2, "&&") == 0) refuse("&& inside a set");
-    out_ += c;
+    if (c == '[' && in_.compare(at_, 2, "[:") == 0) return posix_set();
+    if (c == '[') {  // a set inside a set adds its members
+      if (in_.compare(at_, 2, "[^") == 0) refuse("a negated set inside a set");
+      ++depth_;
+    } else if (c != ']' || --depth_ == 0) {
+      out_ += c;
+    }
     ++at_;
+  }
+  void posix_set() {
+    const auto end = in_.find(":]", at_);
+    if (end == std::string::npos) refuse("[: without :]");
+    std::string members = in_.substr(at_, end + 2 - at_);
+    for (const auto& [name, own] : k_posix_sets)
+      if (members == name) members = own;
+    out_ += members;
+    at_ = end + 2;
+  }
+  /// \p{Han}: PCRE2 would take a script's name for its wider extensions, and knows no long names of categories.
+  void property(char letter) {
+    const auto end = in_.find('}', at_);
+    if (end == std::string::npos) refuse("\\p{ without }");
+    std::string name = in_.substr(at_ + 3, end - at_ - 3);
+    if (name.starts_with('^')) {
+      name.erase(0, 1);
+      letter = letter == 'p' ? 'P' : 'p';
+    }
+    constexpr const char* k_posix[][2] = {{"Alpha", "Alphabetic"}, {"Digit", "Nd"}, {"Upper", "Uppercase"}, {"Lower", "Lowercase"}};
+    for (const auto& [posix, own] : k_posix)
+      if (name == posix) name = own;
+    const auto category = u_getPropertyValueEnum(UCHAR_GENERAL_CATEGORY_MASK, name.c_str());
+    if (category != UCHAR_INVALID_CODE) {
+      name = u_getPropertyValueName(UCHAR_GENERAL_CATEGORY_MASK, category, U_SHORT_PROPERTY_NAME);
+      if (name == "LC") name = "L&";
+    } else if (u_getPropertyValueEnum(UCHAR_SCRIPT, name.c_str()) != UCHAR_INVALID_CODE) {
+      name = "sc:" + name;
+    }
+    out_ += std::string("\\") + letter + "{" + name + "}";
+    at_ = end + 1;
   }
   void escape() {
     const char next = at_ + 1 < in_.size() ? in_[at_ + 1] : '\0';
     const auto in_set = [&](const char* members) {
-      out_ += in_class_ ? members : std::string("[") + members + "]";
+      out_ += depth_ > 0 ? members : std::string("[") + members + "]";
     };
+    if ((next == 'p' || next == 'P') && at_ + 2 < in_.size() && in_[at_ + 2] == '{') return property(next);
     if (next == 's') {
       in_set(k_space);
     } else if (next == 'S') {
       in_set(k_not_space);
     } else if (next == 'w') {
-      in_set(k_word);
-    } else if (next == 'W' && !in_class_) {
-      out_ += std::string("[^") + k_word + "]";
+      in_set(depth_ > 0 ? k_word : k_lone_word);
+    } else if (next == 'W') {
+      out_ += depth_ > 0 ? not_word() : std::string("[^") + k_lone_word + "]";
+    } else if ((next == 'b' || next == 'B') && depth_ == 0) {
+      // PCRE2's own boundary does not count marks as parts of a word.
+      const std::string w = std::string("[") + k_lone_word + "]", edge = next == 'b' ? "(?!" : "(?=", same = next == 'b' ? "(?=" : "(?!";
+      out_ += "(?:(?<=" + w + ")" + edge + w + ")|(?<!" + w + ")" + same + w + "))";
     } else if (next == 'h' || next == 'H') {
-      if (in_class_ && next == 'H') refuse("\\H inside a set");
+      if (depth_ > 0 && next == 'H') refuse("\\H inside a set");
       in_set(next == 'h' ? "0-9a-fA-F" : "^0-9a-fA-F");
     } else if (next == 'C' || next == 'K' || next == 'g') {
       refuse(std::string("\\") + next);
@@ -127,7 +189,7 @@ class Translator {
   const std::string& place_;
   std::string out_;
   std::size_t at_ = 0;
-  bool in_class_ = false;
+  int depth_ = 0;  ///< of sets inside sets
 };
 
 /// Processor time for one find_all.
@@ -148,6 +210,10 @@ class Budget {
   Clock::time_point suspect_;
   unsigned calls_ = 0;
 };
+
+double seconds_for(std::size_t text_bytes) { return std::max(1.5, 1e-6 * static_cast<double>(text_bytes)); }
+
+thread_local std::optional<Budget> shared_budget;
 
 int watch_clock(pcre2_callout_block*, void* budget) {
   return static_cast<Budget*>(budget)->spent() ? PCRE2_ERROR_CALLOUT : 0;
@@ -185,6 +251,9 @@ struct Regex::Code {
   ~Code() { pcre2_code_free(code); }
 };
 
+Regex::SharedTime::SharedTime(std::size_t text_bytes) { shared_budget.emplace(seconds_for(text_bytes)); }
+Regex::SharedTime::~SharedTime() { shared_budget.reset(); }
+
 Regex::Regex(const std::string& pattern, const std::string& place) {
   if (pattern.size() > k_max_pattern_bytes)
     throw InputError(place + ": expected a pattern of at most 16 KB");
@@ -213,7 +282,9 @@ std::vector<Regex::Span> Regex::find_all(std::string_view text) const {
   std::vector<Span> out;
   out.reserve(text.size() / 5 + 1);
   const auto* subject = reinterpret_cast<PCRE2_SPTR>(text.data());
-  Budget budget(std::max(1.5, 1e-6 * static_cast<double>(text.size())));
+  std::optional<Budget> own;
+  if (!shared_budget) own.emplace(seconds_for(text.size()));
+  Budget& budget = own ? *own : *shared_budget;
   pcre2_set_callout(scratch.context, watch_clock, &budget);
   std::size_t at = 0;
   while (at <= text.size()) {

@@ -20,7 +20,9 @@ using Ids = std::vector<std::size_t>;
 /// Words as numbers, equal for equal words.
 class WordNumbers {
  public:
-  std::size_t of(const std::string& word) { return numbers_.emplace(word, numbers_.size()).first->second; }
+  std::size_t of(const std::string& word) {
+    return numbers_.emplace(word, numbers_.size()).first->second;
+  }
 
  private:
   std::unordered_map<std::string, std::size_t> numbers_;
@@ -113,11 +115,12 @@ std::string python_lower(const std::string& text) {
   u_strFromUTF8(wide.data(), static_cast<std::int32_t>(wide.size()), &size, text.data(),
                 static_cast<std::int32_t>(text.size()), &error);
   std::u16string lower(static_cast<std::size_t>(size) * 3 + 1, u'\0');
-  const std::int32_t lower_size = u_strToLower(lower.data(), static_cast<std::int32_t>(lower.size()),
-                                               wide.data(), size, "", &error);
+  const std::int32_t lower_size = u_strToLower(
+      lower.data(), static_cast<std::int32_t>(lower.size()), wide.data(), size, "", &error);
   std::string out(static_cast<std::size_t>(lower_size) * 3 + 1, '\0');
   std::int32_t out_size = 0;
-  u_strToUTF8(out.data(), static_cast<std::int32_t>(out.size()), &out_size, lower.data(), lower_size, &error);
+  u_strToUTF8(out.data(), static_cast<std::int32_t>(out.size()), &out_size, lower.data(),
+              lower_size, &error);
   if (U_FAILURE(error)) throw std::runtime_error("a text could not be changed to lower case");
   out.resize(static_cast<std::size_t>(out_size));
   return out;
@@ -144,7 +147,8 @@ double rouge_score_n(const std::string& output, const std::string& answer, std::
     std::map<Gram, std::int64_t> out;
     total = words.size() >= n ? words.size() - n + 1 : 0;
     for (std::size_t i = 0; i < total; ++i)
-      ++out[Gram(words.begin() + static_cast<std::ptrdiff_t>(i), words.begin() + static_cast<std::ptrdiff_t>(i + n))];
+      ++out[Gram(words.begin() + static_cast<std::ptrdiff_t>(i),
+                 words.begin() + static_cast<std::ptrdiff_t>(i + n))];
     return out;
   };
   std::size_t found_total = 0, wanted_total = 0;
@@ -169,7 +173,8 @@ double rouge_score_l(const std::string& output, const std::string& answer) {
     std::swap(above, row);
   }
   const double common = above.back();
-  return f_measure(common / static_cast<double>(found.size()), common / static_cast<double>(wanted.size()));
+  return f_measure(common / static_cast<double>(found.size()),
+                   common / static_cast<double>(wanted.size()));
 }
 
 }  // namespace engine

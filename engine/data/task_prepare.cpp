@@ -147,16 +147,27 @@ std::string with_harness_contraction(const std::string& text) {
 void add_wikitext(const JsonView& record, Json& out) {
   std::string text = replaced(record.at("page").as_string(), "s '", "s'");
   text = with_harness_contraction(text);
-  for (const auto& [from, to] : {std::pair{" @-@ ", "-"}, {" @,@ ", ","}, {" @.@ ", "."},
-                                 {" : ", ": "}, {" ; ", "; "}, {" . ", ". "}, {" ! ", "! "},
-                                 {" ? ", "? "}, {" , ", ", "}})
+  for (const auto& [from, to] : {std::pair{" @-@ ", "-"},
+                                 {" @,@ ", ","},
+                                 {" @.@ ", "."},
+                                 {" : ", ": "},
+                                 {" ; ", "; "},
+                                 {" . ", ". "},
+                                 {" ! ", "! "},
+                                 {" ? ", "? "},
+                                 {" , ", ", "}})
     text = replaced(text, from, to);
   for (const auto& [open, close] :
        {std::pair{'(', ')'}, {'[', ']'}, {'{', '}'}, {'"', '"'}, {'\'', '\''}})
     text = unpadded(text, open, close);
-  for (const auto& [from, to] :
-       {std::pair{"= = = =", "===="}, {"= = =", "==="}, {"= =", "=="}, {" \xC2\xB0 ", "\xC2\xB0"},
-        {" \n", "\n"}, {"\n ", "\n"}, {" N ", " 1 "}, {" 's", "'s"}})
+  for (const auto& [from, to] : {std::pair{"= = = =", "===="},
+                                 {"= = =", "==="},
+                                 {"= =", "=="},
+                                 {" \xC2\xB0 ", "\xC2\xB0"},
+                                 {" \n", "\n"},
+                                 {"\n ", "\n"},
+                                 {" N ", " 1 "},
+                                 {" 's", "'s"}})
     text = replaced(text, from, to);
   out["text"] = text;
 }
@@ -210,7 +221,8 @@ void add_quality(const JsonView& record, Json& out) {
   Json choices = lettered_choices(text.substr(0, split));
   if (choices.size() > k_max_choices) input.fail("expected at most 64 choices");
   const JsonView answer = value_at(record, "outputs[0] or output");
-  const auto gold = std::find(choices.begin(), choices.end(), Json(single_spaced(answer.as_string())));
+  const auto gold =
+      std::find(choices.begin(), choices.end(), Json(single_spaced(answer.as_string())));
   if (gold == choices.end()) answer.fail("expected one of the choices");
   out["gold"] = gold - choices.begin();
   out["text"] = python_strip(text.substr(split));
@@ -250,15 +262,30 @@ std::int64_t count_python_words(std::string_view text) {
 Json prepared_record(Prepare prepare, const JsonView& record) {
   Json out = record.raw();
   switch (prepare) {
-    case Prepare::none: break;
-    case Prepare::hellaswag: add_hellaswag(record, out); break;
-    case Prepare::winogrande: add_winogrande(record, out); break;
-    case Prepare::lambada: add_lambada(record, out); break;
-    case Prepare::copa: add_copa(record, out); break;
-    case Prepare::wikitext: add_wikitext(record, out); break;
+    case Prepare::none:
+      break;
+    case Prepare::hellaswag:
+      add_hellaswag(record, out);
+      break;
+    case Prepare::winogrande:
+      add_winogrande(record, out);
+      break;
+    case Prepare::lambada:
+      add_lambada(record, out);
+      break;
+    case Prepare::copa:
+      add_copa(record, out);
+      break;
+    case Prepare::wikitext:
+      add_wikitext(record, out);
+      break;
     case Prepare::scrolls:
-    case Prepare::qmsum: add_scrolls(record, out); break;
-    case Prepare::quality: add_quality(record, out); break;
+    case Prepare::qmsum:
+      add_scrolls(record, out);
+      break;
+    case Prepare::quality:
+      add_quality(record, out);
+      break;
   }
   return out;
 }

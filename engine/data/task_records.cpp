@@ -69,7 +69,8 @@ struct Shard {
   std::size_t number = 0, count = 0;
 };
 
-std::optional<Shard> shard_of(std::string_view name, std::string_view stem, std::string_view extension) {
+std::optional<Shard> shard_of(std::string_view name, std::string_view stem,
+                              std::string_view extension) {
   constexpr std::string_view shape = "-00000-of-00000";
   if (name.size() != stem.size() + shape.size() + extension.size() || !name.starts_with(stem) ||
       !name.ends_with(extension))
@@ -125,7 +126,8 @@ Files files_of_stem(const fs::path& folder, const std::string& stem) {
     if (other.starts_with(name + "-") && other.ends_with(".parquet")) out.push_back(parent / other);
   }
   if (!out.empty()) return out;
-  for (const auto& other : names_in(whole)) {  // the Hub's converted copies: <config>/<split>/0000.parquet
+  for (const auto& other :
+       names_in(whole)) {  // the Hub's converted copies: <config>/<split>/0000.parquet
     if (other.ends_with(".parquet")) out.push_back(whole / other);
   }
   return out;
@@ -154,7 +156,8 @@ struct Search {
 };
 
 /// Folders that may hold the data set; a file given by name is put into `file`.
-Search search_folders(const TaskDefinition& task, const fs::path& data, std::optional<fs::path>& file) {
+Search search_folders(const TaskDefinition& task, const fs::path& data,
+                      std::optional<fs::path>& file) {
   Search out;
   std::vector<fs::path> roots;
   if (!data.empty()) roots.push_back(data);
@@ -194,7 +197,8 @@ std::string listed(const std::vector<std::string>& words, std::size_t most) {
   for (const auto& split : splits) {
     for (const auto& stem : stems(task, split)) wanted.push_back(stem);
   }
-  message += listed(wanted, 24) + " (.jsonl, .jsonl.gz, .jsonl.zst, .parquet, whole or in shards -00000-of-00001)";
+  message += listed(wanted, 24) +
+             " (.jsonl, .jsonl.gz, .jsonl.zst, .parquet, whole or in shards -00000-of-00001)";
   for (const auto& folder : search.present)
     message += "; " + folder.string() + " holds " + listed(names_in(folder), 8);
   throw InputError(message);
@@ -251,9 +255,7 @@ class Collector {
   }
 
  private:
-  bool is_full() const {
-    return limit_ >= 0 && static_cast<std::int64_t>(rows_.size()) >= limit_;
-  }
+  bool is_full() const { return limit_ >= 0 && static_cast<std::int64_t>(rows_.size()) >= limit_; }
 
   bool add(JsonDocument&& document) {
     if (task_.merge_by.empty()) {

@@ -97,4 +97,10 @@ std::vector<TokenRequest> rolling_requests(const Tokenizer& tokenizer, std::stri
   return out;
 }
 
+std::vector<std::int32_t> encode_prompt(const Tokenizer& tokenizer, std::string_view prompt) {
+  auto tokens = encode_default(tokenizer, prompt);
+  if (tokens.empty()) tokens.push_back(prefix_token(tokenizer));
+  return tokens;
+}
+
 }  // namespace engine

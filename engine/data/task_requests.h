@@ -34,4 +34,8 @@ TokenRequest token_request(const Tokenizer& tokenizer, std::string_view context,
 std::vector<TokenRequest> rolling_requests(const Tokenizer& tokenizer, std::string_view text,
                                            std::size_t max_length);
 
+/// A prompt to be continued, with the tokenizer's own special tokens unless it begins with the BOS text; BOS or EOS for an
+/// empty one.
+std::vector<std::int32_t> encode_prompt(const Tokenizer& tokenizer, std::string_view prompt);
+
 }  // namespace engine

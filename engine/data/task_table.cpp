@@ -92,12 +92,19 @@ std::optional<TaskGroup> find_group(const std::string& name) {
   if (!file || !file->task.empty()) return std::nullopt;
   const TaskFile own = read_file(file->path);
   if (own.tasks.size() < 2) return std::nullopt;
-  TaskGroup out{file->path.stem().string(), {}, own.groups.empty() || own.groups.front().weight_by_size};
+  TaskGroup out{
+      file->path.stem().string(), {}, own.groups.empty() || own.groups.front().weight_by_size};
   for (const auto& task : own.tasks) out.tasks.push_back(task.name);
   return out;
 }
 
 std::vector<std::string> expand_task_name(const std::string& name) {
+  for (const char* chinese :
+       {"longbench_dureader", "longbench_vcsum", "longbench_multifieldqa_zh"}) {
+    if (name == chinese)
+      throw InputError("the task \"" + name +
+                       "\" is measured on Chinese words (jieba), which this program cannot cut");
+  }
   if (const auto file = file_name(name)) {
     std::vector<std::string> names;
     for (const auto& task : read_file(file->path).tasks) names.push_back(task.name);

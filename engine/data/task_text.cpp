@@ -22,7 +22,9 @@ class Writer {
   void text(const char* key, const std::string& value, const std::string& usual = "") {
     if (value != usual) out_ << YAML::Key << key << YAML::Value << YAML::DoubleQuoted << value;
   }
-  void word(const char* key, const char* value) { out_ << YAML::Key << key << YAML::Value << value; }
+  void word(const char* key, const char* value) {
+    out_ << YAML::Key << key << YAML::Value << value;
+  }
   void number(const char* key, std::int64_t value, std::int64_t usual) {
     if (value != usual) out_ << YAML::Key << key << YAML::Value << value;
   }
@@ -70,8 +72,8 @@ void write_generation(const TaskDefinition& task, Writer& out) {
 
 std::string task_text(const TaskDefinition& task) {
   constexpr std::array kinds{"multiple_choice", "last_word", "rolling", "generate"};
-  constexpr std::array prepares{"none", "hellaswag", "winogrande", "lambada", "copa",
-                                "wikitext", "scrolls", "qmsum", "quality"};
+  constexpr std::array prepares{"none",     "hellaswag", "winogrande", "lambada", "copa",
+                                "wikitext", "scrolls",   "qmsum",      "quality"};
   const TaskDefinition usual;
   Writer out;
   out.text("task", task.name);
@@ -125,7 +127,8 @@ std::string sha256_hex(std::string_view bytes) {
 std::string prompt_hash(const TaskExample& example) {
   if (example.requests.empty()) return sha256_hex("");
   const TaskRequest& first = example.requests.front();
-  return sha256_hex(first.context.empty() && example.bytes > 0 ? first.continuation : first.context);
+  return sha256_hex(first.context.empty() && example.bytes > 0 ? first.continuation
+                                                               : first.context);
 }
 
 }  // namespace engine

@@ -17,11 +17,12 @@ constexpr std::size_t k_max_name = 100;
 
 const Strings& known_keys() {
   static const Strings keys{
-      "task",     "kind",          "version",     "dataset",   "config",  "split",    "shots_split",
-      "sampler",  "description",   "context",     "contexts",  "choices", "answer",   "continuation",
-      "delimiter", "answer_labels", "answer_base", "only",      "prepare", "merge_by", "counted",
-      "metrics",  "answers",       "classes",     "until",     "choose",  "if_empty", "max_tokens",
-      "truncation", "groups",      "group_mean",  "subjects"};
+      "task",        "kind",         "version",     "dataset",       "config",      "split",
+      "shots_split", "sampler",      "description", "context",       "contexts",    "choices",
+      "answer",      "continuation", "delimiter",   "answer_labels", "answer_base", "only",
+      "prepare",     "merge_by",     "counted",     "metrics",       "answers",     "classes",
+      "until",       "choose",       "if_empty",    "max_tokens",    "truncation",  "groups",
+      "group_mean",  "subjects"};
   return keys;
 }
 
@@ -29,20 +30,26 @@ const Strings& known_keys() {
 const std::map<std::string, std::vector<TaskKind>>& kinds_of_keys() {
   using enum TaskKind;
   static const std::map<std::string, std::vector<TaskKind>> kinds{
-      {"contexts", {multiple_choice}},     {"choices", {multiple_choice}},
-      {"answer", {multiple_choice}},       {"answer_labels", {multiple_choice}},
-      {"answer_base", {multiple_choice}},  {"continuation", {multiple_choice, last_word}},
-      {"counted", {rolling}},              {"answers", {generate}},
-      {"classes", {generate}},             {"until", {generate}},
-      {"choose", {generate}},              {"if_empty", {generate}},
-      {"max_tokens", {generate}},          {"truncation", {generate}}};
+      {"contexts", {multiple_choice}},
+      {"choices", {multiple_choice}},
+      {"answer", {multiple_choice}},
+      {"answer_labels", {multiple_choice}},
+      {"answer_base", {multiple_choice}},
+      {"continuation", {multiple_choice, last_word}},
+      {"counted", {rolling}},
+      {"answers", {generate}},
+      {"classes", {generate}},
+      {"until", {generate}},
+      {"choose", {generate}},
+      {"if_empty", {generate}},
+      {"max_tokens", {generate}},
+      {"truncation", {generate}}};
   return kinds;
 }
 
 constexpr std::array k_kinds{"multiple_choice", "last_word", "rolling", "generate"};
-constexpr std::array k_prepares{"none", "hellaswag", "winogrande", "lambada", "copa",
-                                "wikitext", "scrolls", "qmsum", "quality"};
-
+constexpr std::array k_prepares{"none",     "hellaswag", "winogrande", "lambada", "copa",
+                                "wikitext", "scrolls",   "qmsum",      "quality"};
 
 void read_choices(const TaskYamlReader& in, TaskDefinition& task) {
   if (in.has("contexts")) {
@@ -51,7 +58,8 @@ void read_choices(const TaskYamlReader& in, TaskDefinition& task) {
     task.contexts = in.filled_list("contexts");
     task.continuation = in.filled("continuation");
   } else {
-    if (in.has("continuation")) in.fail("continuation", "belongs to contexts, or to kind: last_word");
+    if (in.has("continuation"))
+      in.fail("continuation", "belongs to contexts, or to kind: last_word");
     task.context = in.filled("context");
     if (in.node("choices").IsSequence()) {
       task.choices = in.filled_list("choices");
@@ -95,17 +103,22 @@ const Strings& metrics_of(TaskKind kind) {
   static const Strings choice{"acc", "acc_norm"}, last_word{"acc", "perplexity"},
       rolling{"word_perplexity", "byte_perplexity", "bits_per_byte"};
   switch (kind) {
-    case TaskKind::multiple_choice: return choice;
-    case TaskKind::last_word: return last_word;
-    case TaskKind::rolling: return rolling;
-    case TaskKind::generate: break;
+    case TaskKind::multiple_choice:
+      return choice;
+    case TaskKind::last_word:
+      return last_word;
+    case TaskKind::rolling:
+      return rolling;
+    case TaskKind::generate:
+      break;
   }
   return generation_metrics();
 }
 
 void read_metrics(const TaskYamlReader& in, TaskDefinition& task) {
   const Strings& known = metrics_of(task.kind);
-  task.metrics = in.has("metrics") || task.kind == TaskKind::generate ? in.one_or_more("metrics") : known;
+  task.metrics =
+      in.has("metrics") || task.kind == TaskKind::generate ? in.one_or_more("metrics") : known;
   for (const auto& metric : task.metrics) {
     if (std::find(known.begin(), known.end(), metric) != known.end()) continue;
     std::string all;
@@ -113,7 +126,8 @@ void read_metrics(const TaskYamlReader& in, TaskDefinition& task) {
     in.fail("metrics", "\"" + TaskYamlReader::shown(metric) + "\" is none of " + all);
   }
   const bool classes = !task.classes.empty() || !task.classes_field.empty();
-  if (task.metrics.front() == "classification" && !classes) in.fail("metrics", "classification needs the key classes");
+  if (task.metrics.front() == "classification" && !classes)
+    in.fail("metrics", "classification needs the key classes");
 }
 
 void read_source(const TaskYamlReader& in, TaskDefinition& task) {
@@ -130,15 +144,19 @@ void read_source(const TaskYamlReader& in, TaskDefinition& task) {
   if (in.has("merge_by")) task.merge_by = in.path("merge_by");
   if (!in.has("only")) return;
   const YAML::Node& only = in.node("only");
-  if (!only.IsMap() || only.size() != 1) in.fail("only", "expected one field and its value, such as {subject: anatomy}");
+  if (!only.IsMap() || only.size() != 1)
+    in.fail("only", "expected one field and its value, such as {subject: anatomy}");
   task.filter_field = in.text(only.begin()->first, "only");
   task.filter_value = in.text(only.begin()->second, "only");
 }
 
 void check_name(const TaskYamlReader& in, const std::string& name) {
-  const auto good = [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '-' || c == '.'; };
+  const auto good = [](unsigned char c) {
+    return std::isalnum(c) || c == '_' || c == '-' || c == '.';
+  };
   if (name.empty() || name.size() > k_max_name || !std::all_of(name.begin(), name.end(), good))
-    in.fail("task", "expected a name of letters, digits, _, - and . (at most 100), found \"" + TaskYamlReader::shown(name) + "\"");
+    in.fail("task", "expected a name of letters, digits, _, - and . (at most 100), found \"" +
+                        TaskYamlReader::shown(name) + "\"");
 }
 
 TaskDefinition read_task(const TaskYamlReader& in, const std::string& source) {
@@ -149,7 +167,8 @@ TaskDefinition read_task(const TaskYamlReader& in, const std::string& source) {
   if (in.has("kind")) task.kind = static_cast<TaskKind>(in.word("kind", k_kinds));
   for (const auto& [key, kinds] : kinds_of_keys()) {
     if (in.has(key) && std::find(kinds.begin(), kinds.end(), task.kind) == kinds.end())
-      in.fail(key, std::string("is no key of kind: ") + k_kinds[static_cast<std::size_t>(task.kind)]);
+      in.fail(key,
+              std::string("is no key of kind: ") + k_kinds[static_cast<std::size_t>(task.kind)]);
   }
   task.version = in.text_or("version", task.version);
   read_source(in, task);
@@ -194,8 +213,10 @@ std::vector<Subject> read_subjects(const TaskYamlReader& in) {
 
 void add_to_groups(TaskFile& file, const Strings& groups, const std::string& task, bool by_size) {
   for (const auto& name : groups) {
-    auto found = std::find_if(file.groups.begin(), file.groups.end(), [&](const auto& g) { return g.name == name; });
-    if (found == file.groups.end()) found = file.groups.insert(file.groups.end(), {name, {}, by_size});
+    auto found = std::find_if(file.groups.begin(), file.groups.end(),
+                              [&](const auto& g) { return g.name == name; });
+    if (found == file.groups.end())
+      found = file.groups.insert(file.groups.end(), {name, {}, by_size});
     found->tasks.push_back(task);
   }
 }
@@ -206,7 +227,8 @@ TaskFile parse_task(std::string_view yaml, const std::string& source) {
   TaskYamlReader in(task_yaml_root(yaml, source), known_keys(), source);
   Strings groups;
   if (in.has("groups")) groups = in.one_or_more("groups");
-  const bool by_size = !in.has("group_mean") || in.word("group_mean", std::array{"by_size", "equal"}) == 0;
+  const bool by_size =
+      !in.has("group_mean") || in.word("group_mean", std::array{"by_size", "equal"}) == 0;
   TaskFile out;
   std::vector<Subject> subjects{{"", {}}};
   if (in.has("subjects")) subjects = read_subjects(in);
@@ -216,7 +238,8 @@ TaskFile parse_task(std::string_view yaml, const std::string& source) {
     const std::string& name = out.tasks.back().name;
     const auto same = [&](const auto& task) { return task.name == name; };
     if (std::count_if(out.tasks.begin(), out.tasks.end(), same) > 1)
-      in.fail("task", "two subjects are both called \"" + name + "\"; write <subject> into the name");
+      in.fail("task",
+              "two subjects are both called \"" + name + "\"; write <subject> into the name");
     add_to_groups(out, groups, name, by_size);
     add_to_groups(out, own_groups, name, by_size);
   }

@@ -28,7 +28,9 @@ class Shape : public YAML::EventHandler {
   void OnNull(const Mark&, YAML::anchor_t) override {}
   void OnAlias(const Mark&, YAML::anchor_t) override {}
   void OnScalar(const Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
-  void OnSequenceStart(const Mark& at, const std::string&, YAML::anchor_t, Style) override { open(at); }
+  void OnSequenceStart(const Mark& at, const std::string&, YAML::anchor_t, Style) override {
+    open(at);
+  }
   void OnSequenceEnd() override { --depth_; }
   void OnMapStart(const Mark& at, const std::string&, YAML::anchor_t, Style) override { open(at); }
   void OnMapEnd() override { --depth_; }
@@ -60,12 +62,14 @@ YAML::Node task_yaml_root(std::string_view yaml, const std::string& source) {
   try {
     if (is_one_document(text)) return YAML::Load(text);
   } catch (const YAML::Exception& error) {
-    throw InputError(source + ":" + std::to_string(std::max(error.mark.line, 0) + 1) + ": " + error.msg);
+    throw InputError(source + ":" + std::to_string(std::max(error.mark.line, 0) + 1) + ": " +
+                     error.msg);
   }
   throw InputError(source + ": expected one YAML document");
 }
 
-TaskYamlReader::TaskYamlReader(const YAML::Node& root, const Strings& known, const std::string& source)
+TaskYamlReader::TaskYamlReader(const YAML::Node& root, const Strings& known,
+                               const std::string& source)
     : source_(source) {
   if (!root.IsMap()) fail(root, "expected keys and values, such as task: my_task");
   for (const auto& pair : root) {
@@ -94,7 +98,9 @@ void TaskYamlReader::fail(const std::string& key, const std::string& what) const
   fail(node(key), key + ": " + what);
 }
 
-std::string TaskYamlReader::shown(const std::string& text) { return utf8_lossy(text.substr(0, 60)); }
+std::string TaskYamlReader::shown(const std::string& text) {
+  return utf8_lossy(text.substr(0, 60));
+}
 
 std::string TaskYamlReader::text(const YAML::Node& node, const std::string& key) const {
   if (!node.IsScalar())

@@ -31,7 +31,8 @@ std::vector<std::string> strings_at(const JsonView& record, const std::string& p
   return out;
 }
 
-std::int64_t gold_by_label(const TaskDefinition& task, const JsonView& record, std::size_t choices) {
+std::int64_t gold_by_label(const TaskDefinition& task, const JsonView& record,
+                           std::size_t choices) {
   const JsonView value = value_at(record, task.gold);
   std::vector<std::string> labels = task.gold_labels;
   if (!task.gold_labels_field.empty()) labels = strings_at(record, task.gold_labels_field);
@@ -46,7 +47,8 @@ std::int64_t gold_by_label(const TaskDefinition& task, const JsonView& record, s
 std::int64_t gold_index(const TaskDefinition& task, const JsonView& record, std::size_t choices) {
   const auto count = static_cast<std::int64_t>(choices);
   if (task.gold_fixed >= 0 && task.gold_fixed < count) return task.gold_fixed;
-  if (task.gold_fixed >= 0) record.fail("expected more than " + std::to_string(task.gold_fixed) + " choices");
+  if (task.gold_fixed >= 0)
+    record.fail("expected more than " + std::to_string(task.gold_fixed) + " choices");
   if (!task.gold_labels_field.empty() || !task.gold_labels.empty())
     return gold_by_label(task, record, choices);
   const JsonView value = value_at(record, task.gold);
@@ -79,7 +81,8 @@ std::vector<std::string> choices_of(const TaskDefinition& task, const JsonView& 
     return out;
   }
   out = strings_at(record, task.choices_field);
-  if (out.size() > k_max_choices) value_at(record, task.choices_field).fail("expected 1 to 64 choices");
+  if (out.size() > k_max_choices)
+    value_at(record, task.choices_field).fail("expected 1 to 64 choices");
   return out;
 }
 
@@ -119,8 +122,8 @@ void add_choices(const TaskDefinition& task, const JsonView& record, const std::
   // A last word's text holds its own space.
   const std::string delimiter = task.kind == TaskKind::last_word ? "" : task.delimiter;
   for (std::size_t i = 0; i < parts.answers.size(); ++i) {
-    out.requests.push_back({before + parts.contexts[i], delimiter + parts.answers[i],
-                            code_points(parts.answers[i])});
+    out.requests.push_back(
+        {before + parts.contexts[i], delimiter + parts.answers[i], code_points(parts.answers[i])});
   }
   out.gold = parts.gold;
   const bool as_text = task.kind == TaskKind::last_word || !task.contexts.empty();
@@ -192,13 +195,15 @@ class Shots {
     }
     // In order; or in place of a question that the harness would show with its answer.
     for (std::size_t i = 0; i < records_.rows.size() && chosen.size() < count_; ++i) {
-      if (!is_question(i, question) && std::find(chosen.begin(), chosen.end(), i) == chosen.end()) chosen.push_back(i);
+      if (!is_question(i, question) && std::find(chosen.begin(), chosen.end(), i) == chosen.end())
+        chosen.push_back(i);
     }
     if (chosen.size() < count_) {
       throw InputError(records_.files.front().string() + ": too many equal records for " +
                        std::to_string(count_) + " shots");
     }
-    for (std::size_t i = 0; i < count_; ++i) out += shot_text(task_, records_.rows[chosen[i]].view());
+    for (std::size_t i = 0; i < count_; ++i)
+      out += shot_text(task_, records_.rows[chosen[i]].view());
     return out;
   }
 
@@ -236,7 +241,8 @@ std::string shot_text(const TaskDefinition& task, const JsonView& record) {
   Json made;
   const JsonView view = prepared(task, record, made);
   if (task.kind == TaskKind::generate) {
-    return fill_template(task.context, view) + task.delimiter + strings_at(view, task.answers).front() + "\n\n";
+    return fill_template(task.context, view) + task.delimiter +
+           strings_at(view, task.answers).front() + "\n\n";
   }
   const Parts parts = parts_of(task, view);
   const auto gold = static_cast<std::size_t>(parts.gold);
@@ -251,9 +257,15 @@ TaskExample make_example(const TaskDefinition& task, const JsonView& record,
   TaskExample out;
   switch (task.kind) {
     case TaskKind::multiple_choice:
-    case TaskKind::last_word: add_choices(task, view, before, out); break;
-    case TaskKind::rolling: add_rolling(task, view, out); break;
-    case TaskKind::generate: add_prompt(task, view, before, out); break;
+    case TaskKind::last_word:
+      add_choices(task, view, before, out);
+      break;
+    case TaskKind::rolling:
+      add_rolling(task, view, out);
+      break;
+    case TaskKind::generate:
+      add_prompt(task, view, before, out);
+      break;
   }
   return out;
 }

@@ -32,31 +32,41 @@ enum class Truncation { left, middle };
 /// `{path}`, with `|trim`, `|ltrim` or `|rtrim` behind the path for Python's strip functions;
 /// `{{` is a brace.
 struct TaskDefinition {
-  std::string name;    ///< "arc_easy"
-  std::string source;  ///< the YAML file, for messages
+  std::string name;              ///< "arc_easy"
+  std::string source;            ///< the YAML file, for messages
   std::filesystem::path folder;  ///< of a user's own file; data sets are looked for there, too
   TaskKind kind = TaskKind::multiple_choice;
-  std::string version = "1.0";        ///< of the harness's definition, for exports
-  std::vector<std::string> datasets;  ///< folders or files, tried in order; see load_task
-  std::vector<std::string> configs;   ///< "ARC-Easy"; empty: the data set has only one
-  std::string split = "test";         ///< scored unless asked otherwise: test or validation
-  std::string shots_split;            ///< empty: train, validation or test, whichever is there
-  bool shots_in_order = false;        ///< the task's own sampler is the first n
-  std::string description;            ///< template before everything
-  std::string context;                ///< template; the whole text of rolling tasks
-  std::vector<std::string> contexts;  ///< one template a choice; `continuation` follows each
-  std::string continuation;           ///< template; with `contexts` or last_word
-  std::string counted;                ///< template: rolling tasks count its words and bytes
-  std::string choices_field;          ///< path of a list of strings; empty: `choices` holds
-  std::vector<std::string> choices;   ///< templates
-  std::string gold;                   ///< path of the right choice's number or label
-  std::int64_t gold_fixed = -1;       ///< the same number for all records, where >= 0
-  std::string gold_labels_field;      ///< path of a list of labels
-  std::vector<std::string> gold_labels;     ///< the labels, where they are fixed
-  std::int64_t gold_base = 0;               ///< number of the first choice in the records
-  std::string delimiter = " ";              ///< between context and continuation
-  std::string filter_field, filter_value;   ///< only records where the field has the value
-  enum class Prepare { none, hellaswag, winogrande, lambada, copa, wikitext, scrolls, qmsum, quality };
+  std::string version = "1.0";             ///< of the harness's definition, for exports
+  std::vector<std::string> datasets;       ///< folders or files, tried in order; see load_task
+  std::vector<std::string> configs;        ///< "ARC-Easy"; empty: the data set has only one
+  std::string split = "test";              ///< scored unless asked otherwise: test or validation
+  std::string shots_split;                 ///< empty: train, validation or test, whichever is there
+  bool shots_in_order = false;             ///< the task's own sampler is the first n
+  std::string description;                 ///< template before everything
+  std::string context;                     ///< template; the whole text of rolling tasks
+  std::vector<std::string> contexts;       ///< one template a choice; `continuation` follows each
+  std::string continuation;                ///< template; with `contexts` or last_word
+  std::string counted;                     ///< template: rolling tasks count its words and bytes
+  std::string choices_field;               ///< path of a list of strings; empty: `choices` holds
+  std::vector<std::string> choices;        ///< templates
+  std::string gold;                        ///< path of the right choice's number or label
+  std::int64_t gold_fixed = -1;            ///< the same number for all records, where >= 0
+  std::string gold_labels_field;           ///< path of a list of labels
+  std::vector<std::string> gold_labels;    ///< the labels, where they are fixed
+  std::int64_t gold_base = 0;              ///< number of the first choice in the records
+  std::string delimiter = " ";             ///< between context and continuation
+  std::string filter_field, filter_value;  ///< only records where the field has the value
+  enum class Prepare {
+    none,
+    hellaswag,
+    winogrande,
+    lambada,
+    copa,
+    wikitext,
+    scrolls,
+    qmsum,
+    quality
+  };
   Prepare prepare = Prepare::none;   ///< fields made from others before the templates are filled
   std::string merge_by;              ///< field: records with equal values are one, their `output`
                                      ///< fields the list `outputs`
@@ -89,14 +99,14 @@ struct TaskExample {
   /// likeliest continuation is the output (the last one where all are equally likely).
   std::vector<TaskRequest> requests;
   std::int64_t gold = 0;  ///< index into requests
-  std::string target;  ///< as the harness logs it: the number, or the text after WinoGrande's blank;
-                       ///< generate: the answers as JSON
-  std::vector<std::string> answers;     ///< generate: the right outputs
-  std::vector<std::string> classes;     ///< generate: names for the metric "classification"
-  std::int64_t words = 0, bytes = 0;    ///< rolling: of the text that perplexities are told by
+  std::string target;     ///< as the harness logs it: the number, or the text after WinoGrande's
+                       ///< blank; generate: the answers as JSON
+  std::vector<std::string> answers;   ///< generate: the right outputs
+  std::vector<std::string> classes;   ///< generate: names for the metric "classification"
+  std::int64_t words = 0, bytes = 0;  ///< rolling: of the text that perplexities are told by
   std::string doc;       ///< the record as JSON in one line; only with TaskOptions::keep_docs
-  std::string doc_hash;  ///< SHA-256 of the record as JSON (indent 2, keys sorted), hexadecimal; set
-                         ///< by load_task
+  std::string doc_hash;  ///< SHA-256 of the record as JSON (indent 2, keys sorted), hexadecimal;
+                         ///< set by load_task
 };
 
 enum class ShotSampler {
@@ -124,7 +134,7 @@ struct LoadedTask {
 
 /// A name with several tasks behind it.
 struct TaskGroup {
-  std::string name;  ///< mmlu, mmlu_stem, longbench, ...
+  std::string name;                ///< mmlu, mmlu_stem, longbench, ...
   std::vector<std::string> tasks;  ///< TaskDefinition::name
   bool weight_by_size = true;      ///< the group's mean is over examples, else over tasks
 };

@@ -50,7 +50,8 @@ Words split_words(std::string_view text) {
 Words normalised(const std::string& text) {
   std::string plain;
   for (const char c : python_lower(text)) {
-    if (std::ispunct(static_cast<unsigned char>(c)) == 0 || static_cast<unsigned char>(c) >= 0x80) plain += c;
+    if (std::ispunct(static_cast<unsigned char>(c)) == 0 || static_cast<unsigned char>(c) >= 0x80)
+      plain += c;
   }
   std::string out, run;
   const auto close_run = [&] {
@@ -125,7 +126,8 @@ double retrieval_by(const std::string& mark, const std::string& output, const st
     if (!rest.empty() && is_digit(next_code_point(rest, next)))
       return share_of(numbers_in(python_strip(output)), numbers_in(rest).front());
   }
-  throw InputError("the metric retrieval needs answers such as \"" + mark + "7\", found \"" + answer.substr(0, 60) + "\"");
+  throw InputError("the metric retrieval needs answers such as \"" + mark + "7\", found \"" +
+                   answer.substr(0, 60) + "\"");
 }
 
 /// The output's first line that is neither blank nor a comment or quotation.
@@ -135,7 +137,9 @@ double code_similarity(const std::string& output, const std::string& answer) {
     const auto end = std::min(output.find('\n', at), output.size());
     const std::string line = output.substr(at, end - at);
     at = end + 1;
-    if (python_strip(line).empty() || line.find_first_of("`#") != line.npos || line.find("//") != line.npos) continue;
+    if (python_strip(line).empty() || line.find_first_of("`#") != line.npos ||
+        line.find("//") != line.npos)
+      continue;
     code = line;
     break;
   }
@@ -153,13 +157,15 @@ double classification(const std::string& raw, const std::string& answer, const W
   // The harness takes entries out of the list that it walks along, and so passes over the next one.
   for (std::size_t i = 0; i < found.size(); ++i) {
     const std::string name = found[i];
-    if (answer.find(name) != answer.npos && name != answer) found.erase(std::find(found.begin(), found.end(), name));
+    if (answer.find(name) != answer.npos && name != answer)
+      found.erase(std::find(found.begin(), found.end(), name));
   }
   const bool right = std::find(found.begin(), found.end(), answer) != found.end();
   return right ? 1.0 / static_cast<double>(found.size()) : 0;
 }
 
-using Metric = std::function<double(const std::string& output, const std::string& answer, const Words& classes)>;
+using Metric = std::function<double(const std::string& output, const std::string& answer,
+                                    const Words& classes)>;
 
 template <class Score>
 Metric without_classes(Score score) {
@@ -173,13 +179,21 @@ const std::map<std::string, Metric>& metrics() {
   static const std::map<string, Metric> all{
       {"f1", without_classes(f1)},
       {"em", without_classes(em)},
-      {"rouge_l", without_classes([](const string& o, const string& a) { return rouge_package_l(python_strip(o), a); })},
-      {"rouge1", without_classes([](const string& o, const string& a) { return rouge_score_n(o, a, 1); })},
-      {"rouge2", without_classes([](const string& o, const string& a) { return rouge_score_n(o, a, 2); })},
+      {"rouge_l", without_classes([](const string& o, const string& a) {
+         return rouge_package_l(python_strip(o), a);
+       })},
+      {"rouge1",
+       without_classes([](const string& o, const string& a) { return rouge_score_n(o, a, 1); })},
+      {"rouge2",
+       without_classes([](const string& o, const string& a) { return rouge_score_n(o, a, 2); })},
       {"rougeL", without_classes(rouge_score_l)},
       {"classification", classification},
-      {"retrieval", without_classes([](const string& o, const string& a) { return retrieval_by("Paragraph ", o, a); })},
-      {"retrieval_zh", without_classes([](const string& o, const string& a) { return retrieval_by("段落", o, a); })},
+      {"retrieval", without_classes([](const string& o, const string& a) {
+         return retrieval_by("Paragraph ", o, a);
+       })},
+      {"retrieval_zh", without_classes([](const string& o, const string& a) {
+         return retrieval_by("段落", o, a);
+       })},
       {"count", without_classes(count_score)},
       {"code_similarity", without_classes(code_similarity)}};
   return all;
@@ -196,12 +210,14 @@ const std::vector<std::string>& generation_metrics() {
   return names;
 }
 
-double generation_score(const std::string& metric, const std::string& output, const TaskExample& example) {
+double generation_score(const std::string& metric, const std::string& output,
+                        const TaskExample& example) {
   const auto found = metrics().find(metric);
   if (found == metrics().end()) throw InputError("unknown metric \"" + metric.substr(0, 60) + "\"");
   const std::string text = is_valid_utf8(output) ? output : utf8_lossy(output);
   double best = 0;
-  for (const auto& answer : example.answers) best = std::max(best, found->second(text, answer, example.classes));
+  for (const auto& answer : example.answers)
+    best = std::max(best, found->second(text, answer, example.classes));
   return best;
 }
 
@@ -210,7 +226,8 @@ std::string scored_output(const TaskDefinition& task, const std::string& generat
   for (const auto& stop : task.until) {
     if (!stop.empty()) out = out.substr(0, out.find(stop));
   }
-  if (!task.if_empty.empty() && python_strip(is_valid_utf8(out) ? out : utf8_lossy(out)).empty()) return task.if_empty;
+  if (!task.if_empty.empty() && python_strip(is_valid_utf8(out) ? out : utf8_lossy(out)).empty())
+    return task.if_empty;
   return out;
 }
 

@@ -15,10 +15,10 @@ namespace engine {
 class Tokenizer;
 
 struct TokenCacheOptions {
-  std::filesystem::path folder;                  ///< Paths::cache; the files lie in its `tokens` folder
-  int threads = 0;                               ///< that tokenise; 0: one per core
-  std::function<bool()> stop;                    ///< true ends the building with Cancelled
-  std::function<void(const std::string&)> note;  ///< lines for the log; calling thread
+  std::filesystem::path folder;                        ///< Paths::cache; the files lie in its `tokens` folder
+  int threads = 0;                                     ///< that tokenise; 0: one per core
+  std::function<bool()> stop = [] { return false; };   ///< true ends the building with Cancelled
+  std::function<void(const std::string&)> note = [](const std::string&) {};  ///< lines for the log; calling thread
 };
 
 /// Immutable; any number of threads may read. Movable, not copyable.

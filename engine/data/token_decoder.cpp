@@ -1,6 +1,9 @@
 #include "engine/data/token_decoder.h"
 
+#include <algorithm>
+
 #include "engine/data/utf8.h"
+#include "engine/error.h"
 
 namespace engine {
 namespace {
@@ -119,6 +122,7 @@ void TokenDecoder::add(const JsonView& view, int depth) {
   } else {
     view.fail("decoder \"" + type.substr(0, 60) + "\" is not supported");
   }
+  if (steps_.size() == k_max_steps) view.fail("more than 64 decoders");
   steps_.push_back(std::move(step));
 }
 
@@ -154,8 +158,35 @@ void TokenDecoder::apply(const Step& step, std::vector<std::string>& tokens) {
 
 std::string TokenDecoder::decode(std::vector<std::string> tokens) const {
   if (steps_.empty()) return join(tokens, " ");
-  for (const Step& step : steps_) apply(step, tokens);
+  const auto size = [&] {
+    std::size_t sum = 0;
+    for (const auto& token : tokens) sum += token.size();
+    return sum;
+  };
+  const std::size_t most = std::max(std::size_t{1} << 20, 100 * size());
+  for (const Step& step : steps_) {
+    apply(step, tokens);
+    if (step.kind == Kind::replace && size() > most)
+      throw InputError("the tokenizer's decoders make the text more than a hundred times as long");
+  }
   return join(tokens, "");
+}
+
+std::string TokenDecoder::bytes_of(const std::string& token) const {
+  std::string text = token;
+  for (const Step& step : steps_) {
+    if (step.kind == Kind::byte_level) {
+      text = letters_to_bytes(text);
+    } else if (step.kind == Kind::byte_fallback) {
+      if (const int byte = byte_of(text); byte >= 0) return std::string(1, static_cast<char>(byte));
+    } else if (step.kind == Kind::replace) {
+      text = step.pattern.front().replace(text, step.content);
+    } else if (step.kind == Kind::metaspace) {
+      const Json pattern = Json::object({{"String", step.content}});
+      text = Pattern{JsonView(pattern, "")}.replace(text, " ");
+    }
+  }
+  return text;
 }
 
 }  // namespace engine

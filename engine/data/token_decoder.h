@@ -16,6 +16,7 @@ class TokenDecoder {
   explicit TokenDecoder(
       const JsonView& view);  ///< throws InputError for an unknown type or a wrong field
   std::string decode(std::vector<std::string> tokens) const;
+  std::string bytes_of(const std::string& token) const;  ///< what one token inside a text stands for; may be no UTF-8
 
  private:
   enum class Kind { byte_level, replace, byte_fallback, fuse, strip, metaspace };

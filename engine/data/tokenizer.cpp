@@ -49,7 +49,7 @@ class Encoder {
 
   void piece(std::string_view text, bool at_start) {
     if (parts_.normalizer.empty()) return normalized(text, at_start);
-    const std::string changed = parts_.normalizer.apply(std::string(text));
+    const std::string changed = parts_.normalizer.apply(std::string(text), &at_start);
     normalized(changed, at_start);
   }
 
@@ -62,6 +62,10 @@ class Encoder {
     for (const AddedPiece& found : parts_.added.cut(text, true)) {
       if (found.id) {
         ids_.push_back(*found.id);
+        continue;
+      }
+      if (parts_.sentence_piece) {
+        parts_.sentence_piece->encode(found.text, at_start && found.text.data() == text.data(), ids_);
         continue;
       }
       Words words;
@@ -118,6 +122,7 @@ std::vector<std::int32_t> Tokenizer::encode(std::string_view text, bool add_spec
   if (const auto bad = first_invalid_utf8(text)) {
     throw InputError("text is not valid UTF-8 at byte " + std::to_string(*bad));
   }
+  const Regex::SharedTime time(text.size());
   std::vector<std::int32_t> ids;
   ids.reserve(text.size() / 3 + 4);
   if (add_special) ids = parts_->frame.before;
@@ -137,7 +142,8 @@ std::string Tokenizer::decode(std::span<const std::int32_t> ids, bool skip_speci
   std::vector<std::string> tokens;
   tokens.reserve(ids.size());
   for (const std::int32_t one : ids) {
-    if (skip_special && is_special(one)) continue;
+    const AddedToken* added = parts_->added_token(one);
+    if (skip_special && added != nullptr && added->skipped) continue;
     if (auto text = token(one)) tokens.push_back(std::move(*text));
   }
   return parts_->decoder.decode(std::move(tokens));
@@ -153,7 +159,7 @@ std::optional<std::int32_t> TokenizerParts::id(std::string_view token) const {
 std::int64_t Tokenizer::vocab_size() const { return parts_->vocab_size; }
 
 std::optional<std::string> Tokenizer::token(std::int32_t id) const {
-  if (const AddedToken* added = parts_->added_token(id)) return added->content;
+  if (const AddedToken* added = parts_->added_token(id)) return added->shown;
   const std::string* text = parts_->model.vocabulary().text(id);
   return text == nullptr ? std::nullopt : std::optional(*text);
 }
@@ -181,6 +187,43 @@ bool Tokenizer::adds_eos() const {
 }
 
 std::optional<std::int64_t> Tokenizer::model_max_length() const { return parts_->model_max_length; }
+
+std::string Tokenizer::kind() const {
+  if (parts_->sentence_piece) return parts_->sentence_piece->unigram() ? "SentencePiece unigram" : "SentencePiece BPE";
+  const TokenModel& model = parts_->model;
+  if (model.word_level()) return "whole words";
+  if (parts_->pre_tokenizer.byte_level()) return "BPE, byte level";
+  return model.byte_fallback() ? "BPE with byte fallback" : "BPE";
+}
+
+std::string Tokenizer::policy() const {
+  const auto named = [&](const std::vector<std::int32_t>& ids) {
+    std::string out;
+    for (const std::int32_t one : ids) {
+      const char* role = parts_->bos == one ? "BOS " : parts_->eos == one ? "EOS " : "";
+      out += (out.empty() ? "adds " : ", ") + std::string(role) + token(one).value_or("?") + " (id " + std::to_string(one) + ")";
+    }
+    return out;
+  };
+  const auto& [before, behind] = parts_->frame;
+  return (before.empty() ? "no BOS" : named(before) + " in front") + "; " + (behind.empty() ? "no EOS" : named(behind) + " behind") +
+         (parts_->policy_note.empty() ? "" : " (" + parts_->policy_note + ")");
+}
+
+std::vector<Tokenizer::SpecialToken> Tokenizer::special_tokens() const {
+  std::vector<SpecialToken> out;
+  for (const auto& one : parts_->added.tokens())
+    if (one.special) out.push_back({one.id, one.content});
+  std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+  return out;
+}
+
+std::string Tokenizer::token_bytes(std::int32_t id) const {
+  if (const AddedToken* added = parts_->added_token(id)) return added->content;
+  const std::string* text = parts_->model.vocabulary().text(id);
+  return text == nullptr ? "" : parts_->decoder.bytes_of(*text);
+}
+
 const std::string& Tokenizer::source() const { return parts_->source; }
 std::uint64_t Tokenizer::hash() const { return parts_->hash; }
 

@@ -1,5 +1,6 @@
 #pragma once
-/// Text to token ids and back, as Hugging Face's tokenizers library does it for a `tokenizer.json`.
+/// Text to token ids and back, as Hugging Face's tokenizers library does it for a `tokenizer.json` and libsentencepiece
+/// for a `tokenizer.model`.
 
 #include <cstdint>
 #include <filesystem>
@@ -22,17 +23,19 @@ struct TokenizerParts;
 /// Sequence; pre-tokenizers Split ByteLevel Metaspace Whitespace WhitespaceSplit Digits Punctuation
 /// CharDelimiterSplit BertPreTokenizer Sequence; post-processors TemplateProcessing ByteLevel
 /// BertProcessing RobertaProcessing Sequence; decoders ByteLevel Replace ByteFallback Fuse Strip
-/// Metaspace Sequence. Anything else is refused by name.
+/// Metaspace Sequence. SentencePiece models: unigram and BPE. Anything else is refused by name.
 class Tokenizer {
  public:
-  /// `path` is a tokenizer.json or a folder that holds one. tokenizer_config.json and
-  /// special_tokens_map.json beside it name the special tokens. Throws InputError with file, JSON
-  /// pointer and what was expected.
+  /// `path` is a tokenizer.json, a tokenizer.model, or a folder that holds one (the first where it holds both).
+  /// tokenizer_config.json, special_tokens_map.json and (for tokenizer.model) added_tokens.json beside it name the
+  /// special tokens. Throws InputError with file, JSON pointer and what was expected.
   static Tokenizer load(const std::filesystem::path& path);
   /// The same from texts in memory; `config` is the text of a tokenizer_config.json or empty.
   /// `source` goes into messages.
   static Tokenizer parse(std::string_view tokenizer_json, std::string_view config,
                          const std::string& source);
+  /// The same for the bytes of a tokenizer.model.
+  static Tokenizer parse_model(std::string_view tokenizer_model, std::string_view config, const std::string& source);
 
   /// `text` must be UTF-8. With `add_special` the post-processor's tokens (BOS, ...) are added;
   /// special tokens written in the text are recognised either way. Throws InputError for invalid
@@ -56,7 +59,18 @@ class Tokenizer {
   std::optional<std::int64_t> model_max_length()
       const;  ///< tokens; nothing where unset or beyond 2^31
 
-  const std::string& source() const;  ///< path of the tokenizer.json
+  std::string kind() const;    ///< "BPE, byte level", "SentencePiece unigram", ...
+  std::string policy() const;  ///< what encode(..., true) adds: "adds BOS <s> (id 1) in front; no EOS"
+  struct SpecialToken {
+    std::int32_t id;
+    std::string text;
+  };
+  std::vector<SpecialToken> special_tokens() const;  ///< by id
+  /// The bytes that a token stands for inside a text: "Ġthe" is " the", "<0xE2>" one byte. May end inside a UTF-8
+  /// character. Empty outside the vocabulary.
+  std::string token_bytes(std::int32_t id) const;
+
+  const std::string& source() const;  ///< path of the tokenizer.json or tokenizer.model
   std::uint64_t hash()
       const;  ///< XXH3 of tokenizer.json and of the flags that change ids; keys caches
 

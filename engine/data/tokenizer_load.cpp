@@ -1,5 +1,5 @@
 #include <algorithm>
-#include <atomic>
+#include <unordered_set>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -15,21 +15,13 @@ namespace {
 constexpr std::size_t k_max_added_tokens = 100'000;
 constexpr std::size_t k_max_frame = 64;
 
-std::uint64_t next_instance() {
-  static std::atomic<std::uint64_t> counter{0};
-  return ++counter;
-}
-
-std::int32_t token_id(const JsonView& view) {
-  return static_cast<std::int32_t>(view.as_integer(0, k_max_token_id));
-}
-
-AddedTokens read_added(const JsonView& root, const TokenModel& model,
-                       const Normalizer& normalizer) {
+void read_added(const JsonView& root, TokenizerParts& parts) {
+  const TokenModel& model = parts.model;
+  const Normalizer& normalizer = parts.normalizer;
   std::vector<AddedToken> tokens;
   std::vector<std::string> normalized;
   const auto list = root.find("added_tokens");
-  if (!list) return {};
+  if (!list) return set_added(parts, {}, {});
   if (list->is_array() && list->raw().size() > k_max_added_tokens)
     list->fail("more than 100000 added tokens");
   // The reference looks at the written id only to warn: a token is the vocabulary's, or else gets
@@ -55,7 +47,7 @@ AddedTokens read_added(const JsonView& root, const TokenModel& model,
     normalized.push_back(token.normalized ? normalizer.apply(token.content) : "");
     tokens.push_back(std::move(token));
   }
-  return {std::move(tokens), normalized};
+  set_added(parts, std::move(tokens), normalized);
 }
 
 void add_template(const JsonView& view, Frame& frame) {
@@ -103,32 +95,60 @@ void add_post_processor(const JsonView& view, Frame& frame, int depth) {
   }
 }
 
-/// A special token as the configuration files write it: "<s>" or {"content": "<s>", ...}.
-std::optional<std::int32_t> named_token(const JsonView& config, const char* key,
-                                        const TokenizerParts& parts) {
-  const auto view = config.find(key);
-  if (!view) return std::nullopt;
-  return parts.id(view->is_object() ? view->at("content").as_string() : view->as_string());
+std::optional<std::int32_t> named_token(const JsonView& config, const char* key, const TokenizerParts& parts) {
+  const auto text = special_text(config, key);
+  return text ? parts.id(*text) : std::nullopt;
 }
 
-/// The Llama and Gemma classes of transformers build their frame from two flags and ignore the
-/// post-processor.
-void apply_flags(const JsonView& config, TokenizerParts& parts) {
-  const std::string name = config.string_or("tokenizer_class", "");
-  const bool by_flags = name.starts_with("LlamaTokenizer") ||
-                        name.starts_with("CodeLlamaTokenizer") ||
-                        name.starts_with("GemmaTokenizer");
-  if (!by_flags || (!config.has("add_bos_token") && !config.has("add_eos_token"))) return;
-  parts.frame = {};
-  if (config.bool_or("add_bos_token", true) && parts.bos) parts.frame.before = {*parts.bos};
-  if (config.bool_or("add_eos_token", false) && parts.eos) parts.frame.behind = {*parts.eos};
+/// transformers 5 (unlike 4) leaves these two flags alone where there is a tokenizer.json, whose post-processor decides.
+void note_flags(const JsonView& config, TokenizerParts& parts) {
+  const auto differs = [&](const char* key, std::optional<std::int32_t> token, const std::vector<std::int32_t>& frame) {
+    const bool adds = token && std::count(frame.begin(), frame.end(), *token) > 0;
+    return config.bool_or(key, adds) != adds;
+  };
+  const bool bos = differs("add_bos_token", parts.bos, parts.frame.before);
+  const bool eos = differs("add_eos_token", parts.eos, parts.frame.behind);
+  if (!bos && !eos) return;
+  parts.policy_note = std::string(bos ? "add_bos_token" : "") + (bos && eos ? " and " : "") + (eos ? "add_eos_token" : "") +
+                      " of tokenizer_config.json not followed, as in transformers 5: tokenizer.json decides";
+}
+
+std::shared_ptr<TokenizerParts> build(std::string_view text, const std::string& source) {
+  const JsonDocument document = parse_json_document(text, source);
+  const JsonView root = document.view();
+  const JsonView model = root.at("model");
+  auto parts = std::make_shared<TokenizerParts>(TokenModel(model), source, XXH3_64bits(text.data(), text.size()));
+  if (const auto view = root.find("normalizer")) parts->normalizer = Normalizer(*view);
+  if (const auto view = root.find("pre_tokenizer")) parts->pre_tokenizer = PreTokenizer(*view);
+  if (const auto view = root.find("post_processor")) add_post_processor(*view, parts->frame, 0);
+  if (const auto view = root.find("decoder")) parts->decoder = TokenDecoder(*view);
+  read_added(root, *parts);
+  for (const auto* ids : {&parts->frame.before, &parts->frame.behind}) {
+    for (const std::int32_t id : *ids) {
+      if (!parts->added_token(id) && !parts->model.vocabulary().text(id))
+        root.at("post_processor")
+            .fail("the special token " + std::to_string(id) + " is neither in the vocabulary nor among the added tokens");
+    }
+  }
+  return parts;
+}
+
+}  // namespace
+
+std::int32_t token_id(const JsonView& view) {
+  return static_cast<std::int32_t>(view.as_integer(0, k_max_token_id));
+}
+
+std::optional<std::string> special_text(const JsonView& config, const char* key) {
+  const auto view = config.find(key);
+  if (!view) return std::nullopt;
+  return view->is_object() ? view->at("content").as_string() : view->as_string();
 }
 
 void apply_config(const JsonView& config, TokenizerParts& parts) {
   if (!config.is_object()) config.fail("expected an object");
   parts.bos = named_token(config, "bos_token", parts);
   parts.eos = named_token(config, "eos_token", parts);
-  apply_flags(config, parts);
   if (const auto length = config.find("model_max_length")) {
     // Unlimited models say 10^30, which is no integer any more.
     const double tokens = length->as_number();
@@ -137,7 +157,15 @@ void apply_config(const JsonView& config, TokenizerParts& parts) {
   }
 }
 
-void finish(TokenizerParts& parts) {
+void set_added(TokenizerParts& parts, std::vector<AddedToken> added, const std::vector<std::string>& normalized_contents) {
+  std::unordered_set<std::string> specials;
+  for (const auto& token : added)
+    if (token.special) specials.insert(token.content);
+  for (std::size_t i = 0; i < added.size(); ++i) {
+    added[i].shown = added[i].normalized ? normalized_contents[i] : added[i].content;
+    added[i].skipped = specials.count(added[i].shown) > 0;
+  }
+  parts.added = {std::move(added), normalized_contents};
   parts.vocab_size = parts.model.vocabulary().end_id();
   const auto& tokens = parts.added.tokens();
   for (std::size_t i = 0; i < tokens.size(); ++i) {
@@ -146,35 +174,6 @@ void finish(TokenizerParts& parts) {
   }
 }
 
-std::shared_ptr<TokenizerParts> build(std::string_view text, const std::string& source) {
-  const JsonDocument document = parse_json_document(text, source);
-  const JsonView root = document.view();
-  const JsonView model = root.at("model");
-  auto parts =
-      std::make_shared<TokenizerParts>(TokenizerParts{next_instance(),
-                                                      source,
-                                                      XXH3_64bits(text.data(), text.size()),
-                                                      TokenModel(model),
-                                                      {},
-                                                      {},
-                                                      {},
-                                                      {},
-                                                      {},
-                                                      {},
-                                                      {},
-                                                      {},
-                                                      {},
-                                                      0});
-  if (const auto view = root.find("normalizer")) parts->normalizer = Normalizer(*view);
-  if (const auto view = root.find("pre_tokenizer")) parts->pre_tokenizer = PreTokenizer(*view);
-  if (const auto view = root.find("post_processor")) add_post_processor(*view, parts->frame, 0);
-  if (const auto view = root.find("decoder")) parts->decoder = TokenDecoder(*view);
-  parts->added = read_added(root, parts->model, parts->normalizer);
-  finish(*parts);
-  return parts;
-}
-
-/// Flags of the configuration change ids, so they belong to the hash.
 void seal(TokenizerParts& parts) {
   std::vector<std::int32_t> frame = parts.frame.before;
   frame.push_back(-1);
@@ -182,14 +181,13 @@ void seal(TokenizerParts& parts) {
   parts.hash = XXH3_64bits_withSeed(frame.data(), frame.size() * sizeof frame[0], parts.hash);
 }
 
-}  // namespace
-
 Tokenizer Tokenizer::parse(std::string_view tokenizer_json, std::string_view config,
                            const std::string& source) {
   auto parts = build(tokenizer_json, source);
   if (!config.empty()) {
     const auto document = parse_json_document(config, source + ": configuration", k_config_limits);
     apply_config(document.view(), *parts);
+    note_flags(document.view(), *parts);
   } else if (parts->frame.before.size() == 1) {
     parts->bos = parts->frame.before.front();
   }
@@ -197,28 +195,33 @@ Tokenizer Tokenizer::parse(std::string_view tokenizer_json, std::string_view con
   return Tokenizer(std::move(parts));
 }
 
+Tokenizer Tokenizer::parse_model(std::string_view tokenizer_model, std::string_view config, const std::string& source) {
+  return Tokenizer(parse_sentence_piece(tokenizer_model, config, "", "", source));
+}
+
 Tokenizer Tokenizer::load(const std::filesystem::path& path) {
   std::error_code ignored;
   const bool is_folder = std::filesystem::is_directory(path, ignored);
   const auto folder = is_folder ? path : path.parent_path();
-  const auto file = is_folder ? path / "tokenizer.json" : path;
+  auto file = is_folder ? path / "tokenizer.json" : path;
   if (is_folder && !std::filesystem::exists(file, ignored)) {
-    throw InputError(path.string() + ": expected a tokenizer.json in the folder");
+    file = path / "tokenizer.model";
+    if (!std::filesystem::exists(file, ignored))
+      throw InputError(path.string() + ": expected a tokenizer.json or a tokenizer.model in the folder");
   }
+  if (file.extension() == ".model") return Tokenizer(load_sentence_piece(file));
   const MappedFile mapped(file);
   auto parts = build(mapped.text(), file.string());
-  const auto config = folder / "tokenizer_config.json";
-  const auto map = folder / "special_tokens_map.json";
-  if (std::filesystem::exists(config, ignored)) {
-    apply_config(read_json(config, k_config_limits).view(), *parts);
-  } else if (!std::filesystem::exists(map, ignored) && parts->frame.before.size() == 1) {
-    parts->bos = parts->frame.before.front();
-  }
-  if (std::filesystem::exists(map, ignored)) {
-    const auto document = read_json(map, k_config_limits);
-    if (!parts->bos) parts->bos = named_token(document.view(), "bos_token", *parts);
-    if (!parts->eos) parts->eos = named_token(document.view(), "eos_token", *parts);
-  }
+  const auto beside = [&](const char* name) {
+    const auto path_beside = folder / name;
+    return std::filesystem::exists(path_beside, ignored) ? read_json(path_beside, k_config_limits) : JsonDocument{};
+  };
+  const JsonDocument config = beside("tokenizer_config.json"), map = beside("special_tokens_map.json");
+  if (config.root) apply_config(config.view(), *parts);
+  if (map.root && !parts->bos) parts->bos = named_token(map.view(), "bos_token", *parts);
+  if (map.root && !parts->eos) parts->eos = named_token(map.view(), "eos_token", *parts);
+  if (!config.root && !map.root && parts->frame.before.size() == 1) parts->bos = parts->frame.before.front();
+  if (config.root) note_flags(config.view(), *parts);
   seal(*parts);
   return Tokenizer(std::move(parts));
 }

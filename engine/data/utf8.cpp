@@ -133,11 +133,19 @@ bool is_unicode_numeric(char32_t c) {
   return (U_MASK(u_charType(static_cast<UChar32>(c))) & U_GC_N_MASK) != 0;
 }
 
+bool is_assigned_since(char32_t c, int major) {
+  UVersionInfo version;
+  u_charAge(static_cast<UChar32>(c), version);
+  return version[0] > 0 && version[0] <= major && (version[0] < major || version[1] == 0);
+}
+
 bool is_unicode_punctuation(char32_t c) {
   if (c < 0x80)
     return c > 0x20 && c < 0x7F && !(c >= '0' && c <= '9') && !(c >= 'A' && c <= 'Z') &&
            !(c >= 'a' && c <= 'z');
-  return (U_MASK(u_charType(static_cast<UChar32>(c))) & U_GC_P_MASK) != 0;
+  // Two signs were of another class then.
+  if (c == 0x166D || c == 0x111C9) return true;
+  return (U_MASK(u_charType(static_cast<UChar32>(c))) & U_GC_P_MASK) != 0 && is_assigned_since(c, 8);
 }
 
 }  // namespace engine

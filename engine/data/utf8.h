@@ -28,6 +28,7 @@ std::size_t count_code_points(std::string_view text);  ///< what Python's len() 
 bool is_unicode_space(char32_t c);    ///< White_Space, as Rust's char::is_whitespace
 bool is_unicode_word(char32_t c);     ///< \w of Rust's regex: Alphabetic, M, Nd, Pc, Join_Control
 bool is_unicode_numeric(char32_t c);  ///< N*
-bool is_unicode_punctuation(char32_t c);  ///< P*, and all ASCII signs
+bool is_unicode_punctuation(char32_t c);  ///< P* of Unicode 8, the reference's tables, and all ASCII signs
+bool is_assigned_since(char32_t c, int major);  ///< a character of Unicode <major>.0
 
 }  // namespace engine

@@ -72,36 +72,133 @@ EvalTask perplexity(const std::vector<std::vector<std::int64_t>>& held_out, std:
   return task;
 }
 
-/// A task of the data folder, cut into tokens as the harness cuts it.
-EvalTask file_task(const std::string& name, const EvaluationSpec& spec, const Tokenizer& tokenizer, std::int64_t max_length) {
-  const LoadedTask loaded = load_task(*find_task(name), spec.data,
-                                      {.split = spec.split, .shots = spec.shots, .limit = spec.limit > 0 ? spec.limit : -1});
-  EvalTask task;
-  task.name = task.family = name;
-  if (loaded.definition.kind == TaskKind::last_word) task.kind = EvalTask::Kind::last_word;
-  task.metric = loaded.definition.metrics.front();
-  for (const auto& example : loaded.examples) {
+/// Cuts one task's examples into tokens as the harness cuts them, and counts what had to be cut.
+class Cutter {
+ public:
+  Cutter(const Tokenizer& tokenizer, std::int64_t max_length, const LoadedTask& loaded)
+      : tokenizer_(tokenizer), most_(static_cast<std::size_t>(max_length)), loaded_(loaded) {}
+
+  EvalExample cut(const TaskExample& example) {
     EvalExample e;
     e.doc_id = e.cluster = example.doc_id;
     e.gold = example.gold;
+    const TaskKind kind = loaded_.definition.kind;
+    if (kind == TaskKind::rolling) return rolling(example, std::move(e));
+    if (kind == TaskKind::generate && example.requests.size() == 1) return prompt(example, std::move(e));
     for (const auto& r : example.requests) {
-      TokenRequest cut = token_request(tokenizer, r.context, r.continuation, static_cast<std::size_t>(max_length));
-      if (cut.tokens.size() < 2 || cut.first_scored >= cut.tokens.size())
-        throw InputError(loaded.file.string() + ": example " + std::to_string(example.doc_id) + " has a choice without tokens");
-      const auto scored = static_cast<std::int64_t>(cut.tokens.size() - cut.first_scored);
-      e.choices.push_back({std::move(cut.tokens), scored});
-      if (loaded.definition.length_normalised()) e.lengths.push_back(r.choice_characters);
+      TokenRequest t = token_request(tokenizer_, r.context, r.continuation, most_);
+      if (t.tokens.size() < 2 || t.first_scored >= t.tokens.size())
+        throw InputError(loaded_.file.string() + ": example " + std::to_string(example.doc_id) + " has a choice without tokens");
+      shortened_ += t.dropped_context > 0;
+      unscored_ += t.unscored > 0;
+      const auto scored = static_cast<std::int64_t>(t.tokens.size() - t.first_scored);
+      e.choices.push_back({std::move(t.tokens), scored});
+      if (loaded_.definition.length_normalised()) e.lengths.push_back(r.choice_characters);
     }
-    task.examples.push_back(std::move(e));
+    return e;
   }
-  if (task.examples.empty()) throw InputError(loaded.file.string() + ": no example for the task " + name);
+
+  std::vector<std::string> notes() const {
+    std::vector<std::string> out;
+    const std::string& name = loaded_.definition.name;
+    const std::string most = std::to_string(most_) + " tokens";
+    if (loaded_.split != loaded_.definition.split)
+      out.push_back(name + ": the " + loaded_.definition.split + " split is not there, scored on " + loaded_.split);
+    if (shortened_ > 0) out.push_back(name + ": " + std::to_string(shortened_) + " prompts are longer than " + most + " and lost their beginning");
+    if (unscored_ > 0)
+      out.push_back(name + ": " + std::to_string(unscored_) + " continuations alone are longer than " + most + "; their first tokens are not scored");
+    return out;
+  }
+
+ private:
+  EvalExample rolling(const TaskExample& example, EvalExample e) {
+    for (auto& t : rolling_requests(tokenizer_, example.requests.at(0).continuation, most_)) {
+      const auto scored = static_cast<std::int64_t>(t.tokens.size() - t.first_scored);
+      e.choices.push_back({std::move(t.tokens), scored});
+    }
+    e.words = static_cast<double>(example.words);
+    e.bytes = static_cast<double>(example.bytes);
+    return e;
+  }
+
+  EvalExample prompt(const TaskExample& example, EvalExample e) {
+    e.prompt = encode_prompt(tokenizer_, example.requests.at(0).context);
+    const auto room = static_cast<std::ptrdiff_t>(most_) - loaded_.definition.max_tokens;
+    if (room < 1)
+      throw InputError(loaded_.definition.source + ": max_tokens " + std::to_string(loaded_.definition.max_tokens) +
+                       " leave no room for a prompt in the model's " + std::to_string(most_) + " positions");
+    if (const std::ptrdiff_t over = std::ssize(e.prompt) - room; over > 0) {
+      const std::ptrdiff_t from = loaded_.definition.truncation == Truncation::middle ? room / 2 : 0;
+      e.prompt.erase(e.prompt.begin() + from, e.prompt.begin() + from + over);
+      ++shortened_;
+    }
+    return e;
+  }
+
+  const Tokenizer& tokenizer_;
+  std::size_t most_;
+  const LoadedTask& loaded_;
+  std::int64_t shortened_ = 0, unscored_ = 0;
+};
+
+EvalTask::Kind kind_of(TaskKind kind) {
+  switch (kind) {
+    case TaskKind::last_word: return EvalTask::Kind::last_word;
+    case TaskKind::rolling: return EvalTask::Kind::rolling;
+    case TaskKind::generate: return EvalTask::Kind::generate;
+    case TaskKind::multiple_choice: break;
+  }
+  return EvalTask::Kind::choice;
+}
+
+ShotSampler sampler_of(const std::string& name) {
+  if (name == "first-n") return ShotSampler::in_order;
+  return name == "seeded" ? ShotSampler::seeded : ShotSampler::task_default;
+}
+
+EvalTask file_task(const std::string& name, const EvaluationSpec& spec, const Tokenizer& tokenizer, std::int64_t max_length,
+                   bool keep_docs) {
+  const auto loaded = std::make_shared<const LoadedTask>(
+      load_task(*find_task(name), spec.data,
+                {.split = spec.split, .shots = spec.shots, .sampler = sampler_of(spec.sampler),
+                 .seed = static_cast<std::uint64_t>(spec.shots_seed), .limit = spec.limit > 0 ? spec.limit : -1, .keep_docs = keep_docs}));
+  EvalTask task;
+  task.name = task.family = loaded->definition.name;
+  task.kind = kind_of(loaded->definition.kind);
+  task.metric = loaded->definition.metrics.front();
+  task.source = loaded;
+  Cutter cutter(tokenizer, max_length, *loaded);
+  for (const auto& example : loaded->examples) task.examples.push_back(cutter.cut(example));
+  task.notes = cutter.notes();
+  if (task.examples.empty()) throw InputError(loaded->file.string() + ": no example for the task " + name);
   return task;
+}
+
+/// A task's, or those of a group, which averages count as one task.
+void add_file_tasks(const std::string& name, const EvaluationSpec& spec, const Tokenizer& tokenizer, std::int64_t max_length,
+                    bool keep_docs, std::vector<EvalTask>& tasks) {
+  const std::optional<TaskGroup> group = find_group(name);
+  std::vector<TaskGroup> parts;  // smaller groups inside it get rows of their own
+  if (group)
+    for (const auto& g : task_groups())
+      if (g.name != group->name && std::ranges::all_of(g.tasks, [&](const auto& t) { return std::ranges::count(group->tasks, t) > 0; }))
+        parts.push_back(g);
+  for (const auto& one : expand_task_name(name)) {
+    EvalTask task = file_task(one, spec, tokenizer, max_length, keep_docs);
+    if (group && group->weight_by_size) {
+      task.unit = group->name;
+      task.groups.push_back(group->name);
+      for (const auto& g : parts)
+        if (std::ranges::count(g.tasks, task.name) > 0) task.groups.push_back(g.name);
+    }
+    tasks.push_back(std::move(task));
+  }
 }
 
 }  // namespace
 
 std::vector<EvalTask> load_eval_tasks(const EvaluationSpec& spec, const Tokenizer& tokenizer, std::int64_t max_length,
-                                      const std::vector<std::vector<std::int64_t>>& held_out) {
+                                      const std::vector<std::vector<std::int64_t>>& held_out, bool keep_docs) {
   std::vector<EvalTask> tasks;
   for (const auto& name : spec.tasks) {
     if (name.starts_with("builtin:")) {
@@ -109,7 +206,7 @@ std::vector<EvalTask> load_eval_tasks(const EvaluationSpec& spec, const Tokenize
     } else if (name == "perplexity") {
       tasks.push_back(perplexity(held_out, spec.limit));
     } else {
-      for (const auto& task : expand_task_name(name)) tasks.push_back(file_task(task, spec, tokenizer, max_length));
+      add_file_tasks(name, spec, tokenizer, max_length, keep_docs, tasks);
     }
   }
   return tasks;

@@ -2,10 +2,11 @@
 /// What evaluation scores, as token requests. No torch.
 
 #include <cstdint>
-#include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "engine/data/tasks.h"
 #include "engine/recipe.h"
 
 namespace engine {
@@ -18,28 +19,41 @@ struct ScoreRequest {
   std::int64_t scored = 0;
 };
 
+struct Scored {
+  double log_likelihood = 0;  ///< Σ over the continuation's tokens, natural logarithm
+  bool greedy = false;        ///< every token of it is the arg-max
+};
+
 struct EvalExample {
   std::int64_t doc_id = 0;             ///< in file order
   std::int64_t cluster = 0;            ///< examples of one cluster (a document) are resampled together
-  std::vector<ScoreRequest> choices;   ///< one for rolling text
+  std::vector<ScoreRequest> choices;   ///< rolling: the windows of one text; generate: empty
   std::vector<std::int64_t> lengths;   ///< characters of each choice, for acc_norm; empty: acc only
   std::int64_t gold = 0;               ///< index of the right choice
+  std::vector<std::int32_t> prompt;    ///< generate: what is continued
+  double words = 0, bytes = 0;         ///< rolling texts of a file: of the text as its record holds it
 };
 
 struct EvalTask {
-  enum class Kind { choice, last_word, rolling };  ///< last_word: right where the continuation is greedy (LAMBADA)
+  /// last_word: right where the continuation is greedy (LAMBADA); generate: a text is written and measured.
+  enum class Kind { choice, last_word, rolling, generate };
   std::string name;
   Kind kind = Kind::choice;
-  std::string metric = "acc";   ///< what averages use: acc, acc_norm; rolling: perplexity
+  std::string metric = "acc";   ///< what averages use: acc, acc_norm, a generation metric; rolling: perplexity
   std::string family;           ///< tasks of one family share their clusters
   std::string group;            ///< "local", "far" or empty
   std::vector<EvalExample> examples;
+  std::string unit;                     ///< the task or the group (mmlu) that averages over tasks count it with
+  std::vector<std::string> groups;      ///< groups that get a row of their own, weighted by size
+  std::vector<std::string> notes;       ///< what a user should know about it: cut prompts, another split
+  std::shared_ptr<const LoadedTask> source;  ///< null for builtin tasks and held-out text
 };
 
 /// Tasks by name: "builtin:all", "builtin:local", "builtin:far", "builtin:<task>" (tiny_tasks), tasks of
 /// evaluation.data (piqa, arc_easy, …), and "perplexity": the held-out rows, scored by rolling likelihood.
-/// Throws InputError for an unknown name or a missing file.
+/// Also files of a user's own tasks ("dir/own.yaml"). `max_length`: the model's positions, beyond which prompts are cut;
+/// `keep_docs`: records stay as JSON, for exports. Throws InputError for an unknown name or a missing file.
 std::vector<EvalTask> load_eval_tasks(const EvaluationSpec& spec, const Tokenizer& tokenizer, std::int64_t max_length,
-                                      const std::vector<std::vector<std::int64_t>>& held_out);
+                                      const std::vector<std::vector<std::int64_t>>& held_out, bool keep_docs = false);
 
 }  // namespace engine

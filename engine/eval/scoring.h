@@ -11,16 +11,20 @@
 
 namespace engine {
 
-struct Scored {
-  double log_likelihood = 0;  ///< Σ over the continuation's tokens, natural logarithm
-  bool greedy = false;        ///< every token of it is the arg-max
+struct ScoreBatches {
+  std::int64_t tokens = 0;  ///< most tokens of one forward pass, padding included; a longer row goes alone; 0: 16,384 on
+                            ///< a GPU, 4,096 on the processor
+  std::int64_t rows = 0;    ///< most rows of one forward pass; 0: as many as fit
 };
 
-/// Scores in the order of the requests. Attention is causal, so a request whose tokens begin another one is read off
-/// the longer one's row; rows of like length share a batch of at most `token_budget` tokens, padded on the right.
-/// `stop` is asked between batches; a stop gives an empty result. One thread.
+/// Scores in the order of the requests. Requests that begin alike share a row (token_tree.h); rows of like length share
+/// a batch, padded on the right. On the processor batches are computed side by side, a thread each, which small tensors
+/// use better than threads inside every operation; sums over batches (options.norms) are taken in a fixed order.
+/// `on_scored(request, score)` is called as batches end and `stop` is asked between them, never two at once; a stop gives
+/// an empty result.
 std::vector<Scored> score_requests(const Model& model, const Conversion* conversion, const ForwardOptions& options,
-                                   const std::vector<const ScoreRequest*>& requests, std::int64_t token_budget,
-                                   const std::function<bool()>& stop);
+                                   const std::vector<const ScoreRequest*>& requests, const ScoreBatches& batches,
+                                   const std::function<bool()>& stop,
+                                   const std::function<void(std::size_t, const Scored&)>& on_scored = {});
 
 }  // namespace engine

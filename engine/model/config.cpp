@@ -42,24 +42,35 @@ std::int64_t read_kv_heads(const JsonView& c, const ModelConfig& m, const Defaul
 std::int64_t read_head_dim(const JsonView& c, const ModelConfig& m) {
   std::int64_t head_dim = c.integer_or("head_dim", 0, 1, 4096);
   if (head_dim == 0) {
-    if (m.width % m.heads != 0) c.fail("num_attention_heads: expected a divisor of hidden_size where head_dim is not given");
+    if (m.width % m.heads != 0)
+      c.fail("num_attention_heads: expected a divisor of hidden_size where head_dim is not given");
     head_dim = m.width / m.heads;
   }
-  if (head_dim % 2 != 0) c.fail("head_dim: expected an even number (RoPE turns pairs), found " + std::to_string(head_dim));
+  if (head_dim % 2 != 0)
+    c.fail("head_dim: expected an even number (RoPE turns pairs), found " + std::to_string(head_dim));
   return head_dim;
 }
 
-Activation read_activation(const JsonView& c) {
-  constexpr std::array<std::pair<const char*, Activation>, 11> k_known{{
-      {"silu", Activation::silu}, {"swish", Activation::silu}, {"gelu", Activation::gelu},
-      {"gelu_python", Activation::gelu}, {"gelu_new", Activation::gelu_tanh}, {"gelu_fast", Activation::gelu_tanh},
-      {"gelu_pytorch_tanh", Activation::gelu_tanh}, {"gelu_python_tanh", Activation::gelu_tanh},
-      {"quick_gelu", Activation::quick_gelu}, {"relu", Activation::relu}, {"relu2", Activation::relu_squared}}};
+MlpActivation read_activation(const JsonView& c) {
+  constexpr std::array<std::pair<const char*, MlpActivation>, 11> k_known{
+      {{"silu", MlpActivation::silu},
+       {"swish", MlpActivation::silu},
+       {"gelu", MlpActivation::gelu},
+       {"gelu_python", MlpActivation::gelu},
+       {"gelu_new", MlpActivation::gelu_tanh},
+       {"gelu_fast", MlpActivation::gelu_tanh},
+       {"gelu_pytorch_tanh", MlpActivation::gelu_tanh},
+       {"gelu_python_tanh", MlpActivation::gelu_tanh},
+       {"quick_gelu", MlpActivation::quick_gelu},
+       {"relu", MlpActivation::relu},
+       {"relu2", MlpActivation::relu_squared}}};
   const std::string name = c.string_or("hidden_act", "silu");
   for (const auto& [known, activation] : k_known)
     if (name == known) return activation;
-  c.at("hidden_act").fail("\"" + name.substr(0, 60) + "\" is not supported; expected silu, gelu, gelu_new, gelu_pytorch_tanh, "
-                          "gelu_fast, quick_gelu, relu or relu2");
+  c.at("hidden_act")
+      .fail("\"" + name.substr(0, 60) +
+            "\" is not supported; expected silu, gelu, gelu_new, gelu_pytorch_tanh, "
+            "gelu_fast, quick_gelu, relu or relu2");
 }
 
 /// Qwen2 says for each layer whether it slides; Mistral slides everywhere; Llama never does, whatever the file says.
@@ -67,8 +78,8 @@ std::vector<std::int64_t> read_windows(const JsonView& c, const ModelConfig& m, 
   std::vector<std::int64_t> windows(static_cast<std::size_t>(m.layers), 0);
   if (m.architecture == "llama") return windows;
   const bool qwen = m.architecture == "qwen2";
-  const bool off = (qwen && !c.bool_or("use_sliding_window", false)) ||
-                   (written(c, "sliding_window") && !c.has("sliding_window"));
+  const bool off =
+      (qwen && !c.bool_or("use_sliding_window", false)) || (written(c, "sliding_window") && !c.has("sliding_window"));
   const std::int64_t window = off ? 0 : c.integer_or("sliding_window", defaults.sliding_window, 1, k_max_positions);
   const auto types = qwen ? c.find("layer_types") : std::nullopt;
   if (!types) {
@@ -82,7 +93,8 @@ std::vector<std::int64_t> read_windows(const JsonView& c, const ModelConfig& m, 
   for (std::size_t i = 0; i < items.size(); ++i) {
     const std::string& type = items[i].as_string();
     if (type != "full_attention" && type != "sliding_attention")
-      items[i].fail("layer type \"" + type.substr(0, 60) + "\" is not supported; expected full_attention or sliding_attention");
+      items[i].fail("layer type \"" + type.substr(0, 60) +
+                    "\" is not supported; expected full_attention or sliding_attention");
     if (type == "full_attention") continue;
     if (window == 0) items[i].fail("the layer slides, but use_sliding_window and sliding_window name no window");
     windows[i] = window;
@@ -101,7 +113,8 @@ ModelConfig read_config(const JsonView& c) {
   ModelConfig m;
   m.architecture = c.at("model_type").as_string();
   if (m.architecture != "llama" && m.architecture != "mistral" && m.architecture != "qwen2")
-    c.at("model_type").fail("\"" + m.architecture.substr(0, 60) + "\" is not supported; expected llama, mistral or qwen2");
+    c.at("model_type")
+        .fail("\"" + m.architecture.substr(0, 60) + "\" is not supported; expected llama, mistral or qwen2");
   refuse_unsupported(c);
   const Defaults defaults = defaults_of(m.architecture);
   m.width = required(c, "hidden_size", 1 << 16);
@@ -136,7 +149,8 @@ ModelConfig parse_model_config(std::string_view json, const std::string& source)
 
 ModelConfig load_model_config(const std::filesystem::path& folder) {
   if (!std::filesystem::is_directory(folder))
-    throw InputError(folder.string() + ": not a folder; expected builtin:tiny or a Hugging Face folder with config.json");
+    throw InputError(folder.string() +
+                     ": not a folder; expected builtin:tiny or a Hugging Face folder with config.json");
   const MappedFile file(folder / "config.json");
   return parse_model_config(file.text(), file.path().string());
 }

@@ -12,8 +12,8 @@ namespace engine {
 /// How positions turn queries and keys; fields that the kind of scaling does not use keep these values.
 struct RopeConfig {
   double theta = 10000.0;
-  std::string scaling = "default";  ///< default, linear, llama3, yarn
-  double factor = 1;                ///< linear, llama3, yarn
+  std::string scaling = "default";                   ///< default, linear, llama3, yarn
+  double factor = 1;                                 ///< linear, llama3, yarn
   double low_freq_factor = 1, high_freq_factor = 4;  ///< llama3
   std::int64_t original_positions = 0;               ///< llama3, yarn: positions before scaling
   double beta_fast = 32, beta_slow = 1;              ///< yarn: turns that bound the ramp
@@ -21,7 +21,7 @@ struct RopeConfig {
   double attention_factor = 1;                       ///< yarn: cos and sin are multiplied by it
 };
 
-enum class Activation { silu, gelu, gelu_tanh, quick_gelu, relu, relu_squared };
+enum class MlpActivation { silu, gelu, gelu_tanh, quick_gelu, relu, relu_squared };
 
 struct ModelConfig {
   std::string architecture;  ///< llama, mistral, qwen2
@@ -29,7 +29,7 @@ struct ModelConfig {
   std::int64_t max_positions = 0;
   double norm_eps = 1e-5;
   bool tied_embeddings = false, qkv_bias = false, output_bias = false, mlp_bias = false;
-  Activation activation = Activation::silu;
+  MlpActivation activation = MlpActivation::silu;
   RopeConfig rope;
   std::vector<std::int64_t> teacher_windows;  ///< a layer each: the model's own sliding window, 0 for none
 };

@@ -17,7 +17,8 @@ std::string grouped(double number) {
     return text;
   }
   std::string text = std::to_string(static_cast<std::int64_t>(number));
-  for (auto at = static_cast<std::int64_t>(text.size()) - 3; at > 0; at -= 3) text.insert(static_cast<std::size_t>(at), ",");
+  for (auto at = static_cast<std::int64_t>(text.size()) - 3; at > 0; at -= 3)
+    text.insert(static_cast<std::size_t>(at), ",");
   return text;
 }
 
@@ -80,7 +81,8 @@ std::optional<JsonView> rope_block(const JsonView& c) {
   });
   if (!nested) return block;
   for (const auto& [type, view] : fields)
-    if (view.raw() != fields.front().second.raw()) view.fail("RoPE settings that differ by layer type are not supported");
+    if (view.raw() != fields.front().second.raw())
+      view.fail("RoPE settings that differ by layer type are not supported");
   return fields.front().second;
 }
 
@@ -109,7 +111,8 @@ void scale_yarn(const RopeConfig& rope, std::int64_t head_dim, std::vector<float
   const auto d = static_cast<double>(head_dim);
   // The pair that makes `turns` turns over the original positions.
   const auto pair_of = [&](double turns) {
-    return d * std::log(static_cast<double>(rope.original_positions) / (turns * 2 * std::numbers::pi)) / (2 * std::log(rope.theta));
+    return d * std::log(static_cast<double>(rope.original_positions) / (turns * 2 * std::numbers::pi)) /
+           (2 * std::log(rope.theta));
   };
   double low = pair_of(rope.beta_fast), high = pair_of(rope.beta_slow);
   if (rope.truncate) low = std::floor(low), high = std::ceil(high);
@@ -117,7 +120,8 @@ void scale_yarn(const RopeConfig& rope, std::int64_t head_dim, std::vector<float
   high = std::min(high, d - 1);
   if (low == high) high += 0.001;
   for (std::size_t i = 0; i < frequencies.size(); ++i) {
-    const float ramp = std::clamp((static_cast<float>(i) - static_cast<float>(low)) / static_cast<float>(high - low), 0.0F, 1.0F);
+    const float ramp =
+        std::clamp((static_cast<float>(i) - static_cast<float>(low)) / static_cast<float>(high - low), 0.0F, 1.0F);
     const float stretched = frequencies[i] / static_cast<float>(rope.factor);
     frequencies[i] = stretched * ramp + frequencies[i] * (1 - ramp);
   }
@@ -138,11 +142,12 @@ RopeConfig read_rope(const JsonView& c, std::int64_t max_positions) {
   if (rope.scaling == "default") return rope;
   if (rope.scaling != "linear" && rope.scaling != "llama3" && rope.scaling != "yarn") {
     r.at(r.has("rope_type") ? "rope_type" : "type")
-        .fail("RoPE scaling \"" + rope.scaling.substr(0, 60) + "\" is not supported; expected default, linear, llama3 or yarn");
+        .fail("RoPE scaling \"" + rope.scaling.substr(0, 60) +
+              "\" is not supported; expected default, linear, llama3 or yarn");
   }
-  rope.original_positions = c.integer_or("original_max_position_embeddings",
-                                         r.integer_or("original_max_position_embeddings", max_positions, 1, k_max_positions),
-                                         1, k_max_positions);
+  rope.original_positions = c.integer_or(
+      "original_max_position_embeddings",
+      r.integer_or("original_max_position_embeddings", max_positions, 1, k_max_positions), 1, k_max_positions);
   if (rope.scaling == "linear") rope.factor = required_factor(r);
   if (rope.scaling == "llama3") read_llama3(r, rope);
   if (rope.scaling == "yarn") read_yarn(r, max_positions, rope);

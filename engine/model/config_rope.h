@@ -9,8 +9,8 @@
 
 namespace engine {
 
-/// The RoPE settings of a config.json, old or new spelling. `max_positions` is the model's. Throws InputError naming the
-/// key for a kind of scaling that is not supported or a value out of range.
+/// The RoPE settings of a config.json, old or new spelling. `max_positions` is the model's. Throws InputError naming
+/// the key for a kind of scaling that is not supported or a value out of range.
 RopeConfig read_rope(const JsonView& config, std::int64_t max_positions);
 
 /// Inverse frequencies of the D/2 turning pairs, as transformers computes them (float32 where it does).

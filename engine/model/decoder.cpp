@@ -1,40 +1,29 @@
 #include "engine/model/decoder.h"
 
-#include <cmath>
-#include <numbers>
-
+#include "engine/model/config_rope.h"
 #include "engine/torch_api.h"
 
 namespace engine {
 namespace {
 
-/// Inverse frequencies θ^(−2i/D), with Llama 3.1's smooth or linear scaling; double arithmetic, float32 result, as
-/// transformers computes them.
-Tensor rope_frequencies(const RopeConfig& rope, std::int64_t head_dim) {
-  Tensor out = torch::empty({head_dim / 2}, torch::kFloat32);
-  auto a = out.accessor<float, 1>();
-  for (std::int64_t i = 0; i < head_dim / 2; ++i) {
-    float f = 1.0F / std::pow(static_cast<float>(rope.theta), static_cast<float>(2 * i) / static_cast<float>(head_dim));
-    if (rope.scaling == "linear") f /= static_cast<float>(rope.factor);
-    if (rope.scaling == "llama3") {
-      const double original = static_cast<double>(rope.original_positions), wave = 2 * std::numbers::pi / f;
-      const double low = original / rope.low_freq_factor, high = original / rope.high_freq_factor;
-      if (wave > low) {
-        f /= static_cast<float>(rope.factor);
-      } else if (wave >= high) {
-        const double smooth = (original / wave - rope.low_freq_factor) / (rope.high_freq_factor - rope.low_freq_factor);
-        f = static_cast<float>((1 - smooth) * f / rope.factor + smooth * f);
-      }
-    }
-    a[i] = f;
+Tensor activate(MlpActivation kind, const Tensor& x) {
+  switch (kind) {
+    case MlpActivation::silu: return at::silu(x);
+    case MlpActivation::gelu: return at::gelu(x);
+    case MlpActivation::gelu_tanh: return at::gelu(x, "tanh");
+    case MlpActivation::quick_gelu: return x * at::sigmoid(x * 1.702);
+    case MlpActivation::relu: return at::relu(x);
+    case MlpActivation::relu_squared: return at::relu(x).square();
   }
-  return out;
+  return {};
 }
 
 Tensor rotate(const Tensor& x, const std::pair<Tensor, Tensor>& rotary) {
   const std::int64_t half = x.size(-1) / 2;
   const Tensor a = x.narrow(-1, 0, half), b = x.narrow(-1, half, half);
-  return x * rotary.first.to(x.dtype()) + at::cat({-b, a}, -1) * rotary.second.to(x.dtype());
+  // Both halves turn by the same angles.
+  const Tensor cos = rotary.first.narrow(-1, 0, half).to(x.dtype()), sin = rotary.second.narrow(-1, 0, half).to(x.dtype());
+  return at::cat({a * cos - b * sin, b * cos + a * sin}, -1);
 }
 
 }  // namespace
@@ -52,13 +41,15 @@ Tensor Model::normalise(const Tensor& x, const Tensor& weight) const {
   return weight * (wide * scale).to(x.dtype());
 }
 
-std::pair<Tensor, Tensor> Model::rotary(std::int64_t length) const {
-  const Tensor angles = at::outer(torch::arange(length, torch::kFloat32), inverse_frequencies);  // [T,D/2]
-  const Tensor both = at::cat({angles, angles}, -1);
-  return {both.cos().to(device()), both.sin().to(device())};
+std::pair<Tensor, Tensor> Model::rotary(const Tensor& positions) const {
+  const Tensor angles = positions.to(torch::kFloat32).unsqueeze(-1) * inverse_frequencies;  // [...,T,D/2]
+  Tensor both = at::cat({angles, angles}, -1);
+  if (positions.dim() == 2) both = both.unsqueeze(1);
+  const double scale = config.rope.attention_factor;
+  return {(both.cos() * scale).to(device()), (both.sin() * scale).to(device())};
 }
 
-Model::Heads Model::heads(const Block& block, const Tensor& normed, const std::pair<Tensor, Tensor>& rotary_,
+Heads Model::heads(const Block& block, const Tensor& normed, const std::pair<Tensor, Tensor>& rotary_,
                           bool with_lora) const {
   const std::int64_t b = normed.size(0), t = normed.size(1);
   auto split = [&](const Tensor& x, std::int64_t count) {
@@ -72,12 +63,12 @@ Model::Heads Model::heads(const Block& block, const Tensor& normed, const std::p
 Tensor Model::finish_block(const Block& block, const Tensor& x, const Tensor& attention_output, bool with_lora) const {
   const Tensor h = x + attention_output;
   const Tensor n = normalise(h, block.mlp_norm);
-  return h + block.down(at::silu(block.gate(n, with_lora)) * block.up(n, with_lora), with_lora);
+  return h + block.down(activate(config.activation, block.gate(n, with_lora)) * block.up(n, with_lora), with_lora);
 }
 
 Tensor Model::hidden(const Tensor& ids, const Conversion* conversion, const ForwardOptions& options) const {
   const bool with_lora = options.component != Component::teacher;
-  const auto turns = rotary(ids.size(1));
+  const auto turns = rotary(options.positions.defined() ? options.positions : torch::arange(ids.size(1)));
   if (options.norms) options.norms->resize(blocks.size());
   Tensor x = at::embedding(embedding, ids);  // [B,T,M]
   for (std::size_t i = 0; i < blocks.size(); ++i) {
@@ -93,7 +84,8 @@ Tensor Model::hidden(const Tensor& ids, const Conversion* conversion, const Forw
       call.linear_outside_when_dropped = options.drop->linear_outside;
     }
     if (options.norms) call.norms = &(*options.norms)[i];
-    const Tensor y = hybrid_attention(h.q, h.k, h.v, call);  // [B,H,T,D]
+    call.counted = options.counted;
+    const Tensor y = options.attend ? options.attend(i, h, call) : hybrid_attention(h.q, h.k, h.v, call);  // [B,H,T,D]
     const Tensor out = block.o(y.transpose(1, 2).reshape({ids.size(0), ids.size(1), -1}), with_lora);
     if (options.on_attention) options.on_attention(static_cast<std::int64_t>(i), out);
     x = finish_block(block, x, out, with_lora);
@@ -128,24 +120,6 @@ std::map<std::string, Tensor*> Model::weights() {
   return named;
 }
 
-std::map<std::string, std::vector<std::int64_t>> Model::expected_shapes() {
-  const ModelConfig& c = config;
-  const std::int64_t q = c.heads * c.head_dim, kv = c.kv_heads * c.head_dim;
-  const std::map<std::string, std::vector<std::int64_t>> by_suffix = {
-      {"embed_tokens.weight", {c.vocabulary, c.width}}, {"lm_head.weight", {c.vocabulary, c.width}},
-      {"norm.weight", {c.width}}, {"layernorm.weight", {c.width}},
-      {"q_proj.weight", {q, c.width}}, {"q_proj.bias", {q}}, {"k_proj.weight", {kv, c.width}}, {"k_proj.bias", {kv}},
-      {"v_proj.weight", {kv, c.width}}, {"v_proj.bias", {kv}}, {"o_proj.weight", {c.width, q}}, {"o_proj.bias", {c.width}},
-      {"gate_proj.weight", {c.mlp_width, c.width}}, {"gate_proj.bias", {c.mlp_width}},
-      {"up_proj.weight", {c.mlp_width, c.width}}, {"up_proj.bias", {c.mlp_width}},
-      {"down_proj.weight", {c.width, c.mlp_width}}, {"down_proj.bias", {c.width}}};
-  std::map<std::string, std::vector<std::int64_t>> shapes;
-  for (const auto& [name, tensor] : weights())
-    for (const auto& [suffix, shape] : by_suffix)
-      if (name.ends_with(suffix)) shapes[name] = shape;
-  return shapes;
-}
-
 void Model::cast(torch::Dtype dtype, const torch::Device& to) {
   for (auto& [name, tensor] : weights()) *tensor = tensor->to(to, dtype);
   if (config.tied_embeddings) head.weight = embedding;
@@ -155,7 +129,7 @@ Model make_model(const ModelConfig& config) {
   Model m;
   m.config = config;
   m.blocks.resize(static_cast<std::size_t>(config.layers));
-  m.inverse_frequencies = rope_frequencies(config.rope, config.head_dim);
+  m.inverse_frequencies = torch::tensor(rope_frequencies(config.rope, config.head_dim));
   return m;
 }
 

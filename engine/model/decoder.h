@@ -36,6 +36,11 @@ struct DropPlan {
   bool linear_outside = false;
 };
 
+/// One block's q [B,H,T,D], k and v [B,G,T,D], RoPE applied.
+struct Heads {
+  Tensor q, k, v;
+};
+
 /// How a forward pass computes its attention.
 struct ForwardOptions {
   Component component = Component::teacher;
@@ -43,6 +48,10 @@ struct ForwardOptions {
   std::int64_t sinks = 8;
   const DropPlan* drop = nullptr;
   std::vector<BranchNorms>* norms = nullptr;  ///< resized to L and filled
+  Tensor counted;    ///< [B,T] bool, the tokens that norms count; undefined: all
+  Tensor positions;  ///< [T] or [B,T] int64 on the CPU, each token's position; undefined: 0…T−1
+  /// Computes a layer's attention [B,H,T,D] in place of hybrid_attention (a prefix tree, decoding); empty: not replaced.
+  std::function<Tensor(std::size_t layer, const Heads&, const AttentionCall&)> attend;
   /// Called with (layer, attention block's output after the output projection [B,T,M]).
   std::function<void(std::int64_t, const Tensor&)> on_attention;
 };
@@ -61,17 +70,14 @@ struct Model {
   Tensor hidden(const Tensor& ids, const Conversion* conversion, const ForwardOptions& options) const;
   Tensor logits(const Tensor& hidden_states) const;  ///< [...,M] → [...,V] in the model's dtype
 
-  /// cos and sin [T,D] float32 on the model's device for positions 0..T−1.
-  std::pair<Tensor, Tensor> rotary(std::int64_t length) const;
-  /// q [B,H,T,D], k and v [B,G,T,D] of one block, RoPE applied.
-  struct Heads { Tensor q, k, v; };
+  /// cos and sin (times YaRN's factor) [T,D] (for positions [B,T]: [B,1,T,D]) float32 on the model's device. `positions` int64 on the CPU.
+  std::pair<Tensor, Tensor> rotary(const Tensor& positions) const;
   Heads heads(const Block& block, const Tensor& normed, const std::pair<Tensor, Tensor>& rotary, bool with_lora) const;
   Tensor finish_block(const Block& block, const Tensor& x, const Tensor& attention_output, bool with_lora) const;
   Tensor normalise(const Tensor& x, const Tensor& weight) const;  ///< RMSNorm, computed in float32 (float64 for float64)
 
   /// Every weight by its Hugging Face name ("model.layers.0.self_attn.q_proj.weight"); the head left out where tied.
   std::map<std::string, Tensor*> weights();
-  std::map<std::string, std::vector<std::int64_t>> expected_shapes();
   void cast(torch::Dtype dtype, const torch::Device& device);
 };
 

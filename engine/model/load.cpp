@@ -2,13 +2,17 @@
 
 #include <dlfcn.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <memory>
 #include <sstream>
 
+#include "engine/data/mapped_file.h"
 #include "engine/error.h"
 #include "engine/model/builtin_tiny.h"
+#include "engine/model/load_report.h"
 #include "engine/model/safetensors.h"
 #include "engine/random.h"
 #include "engine/torch_api.h"
@@ -57,38 +61,42 @@ Tensor view_of(const SafetensorsEntry& entry, const std::filesystem::path& path)
   return (address % 16 == 0 ? seen : seen.clone()).view(*dtype).view(entry.shape);
 }
 
-std::string list_some(const std::vector<std::string>& names) {
-  std::string out;
-  for (std::size_t i = 0; i < names.size() && i < 5; ++i) out += (i ? ", " : "") + names[i];
-  if (names.size() > 5) out += " and " + std::to_string(names.size() - 5) + " more";
-  return out;
+/// Weights that the run uses as they are stored stay where the file is mapped, as a private copy of it: fresh memory costs
+/// more than reading the file. Small ones are copied and so get the alignment of own memory.
+bool stays_mapped(const SafetensorsEntry& entry, torch::Dtype dtype, const torch::Device& device) {
+  constexpr std::size_t k_least_bytes = std::size_t{1} << 20;
+  return device.is_cpu() && torch_dtype(entry.dtype) == dtype && entry.bytes.size() >= k_least_bytes &&
+         reinterpret_cast<std::uintptr_t>(entry.bytes.data()) % c10::elementSize(dtype) == 0;
 }
 
-void check_load(Model& model, const SafetensorsFolder& files, const std::string& folder) {
-  std::vector<std::string> missing, unexpected, misshaped;
-  const auto shapes = model.expected_shapes();
-  for (const auto& [name, shape] : shapes) {
-    const SafetensorsEntry* entry = files.find(name);
-    if (!entry) missing.push_back(name);
-    else if (entry->shape != shape) misshaped.push_back(name);
-  }
-  for (const auto& name : files.names()) {
-    const bool known_extra = name.ends_with("rotary_emb.inv_freq") || (model.config.tied_embeddings && name == "lm_head.weight");
-    if (!shapes.count(name) && !known_extra) unexpected.push_back(name);
-  }
-  std::string why;
-  if (!missing.empty()) why += "; missing: " + list_some(missing);
-  if (!misshaped.empty()) why += "; of another shape than config.json says: " + list_some(misshaped);
-  if (!unexpected.empty()) why += "; unexpected: " + list_some(unexpected);
-  if (!why.empty()) throw InputError(folder + ": the weights do not fit config.json" + why);
+Tensor mapped_tensor(const SafetensorsEntry& entry, torch::Dtype dtype, std::shared_ptr<const SafetensorsFolder> files) {
+  constexpr std::int64_t k_piece = std::int64_t{32} << 20;
+  const auto size = static_cast<std::int64_t>(entry.bytes.size());
+  at::parallel_for(0, (size + k_piece - 1) / k_piece, 1, [&](std::int64_t first, std::int64_t last) {
+    const auto begin = first * k_piece, end = std::min(last * k_piece, size);
+    fetch_pages(entry.bytes.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin)));
+  });
+  void* bytes = const_cast<std::byte*>(entry.bytes.data());
+  return torch::from_blob(bytes, entry.shape, [held = std::move(files)](void*) {}, dtype);
 }
 
-void fill(Model& model, const SafetensorsFolder& files, const std::filesystem::path& folder, torch::Dtype dtype,
-          const torch::Device& device) {
-  for (auto& [name, tensor] : model.weights()) {
-    const SafetensorsEntry* entry = files.find(name);
-    *tensor = view_of(*entry, folder).to(device, dtype, /*non_blocking=*/false, /*copy=*/true);
+Tensor load_tensor(const SafetensorsEntry& entry, const std::shared_ptr<const SafetensorsFolder>& files,
+                   const std::filesystem::path& folder, torch::Dtype dtype, const torch::Device& device) {
+  if (stays_mapped(entry, dtype, device)) return mapped_tensor(entry, dtype, files);
+  Tensor copy = view_of(entry, folder).to(device, dtype, /*non_blocking=*/false, /*copy=*/true);
+  release_pages(entry.bytes);  // so that what has been read does not count as this process's memory
+  return copy;
+}
+
+void fill(Model& model, const std::shared_ptr<const SafetensorsFolder>& files, const std::filesystem::path& folder,
+          torch::Dtype dtype, const torch::Device& device) {
+  for (const auto& file : files->files()) {
+    const auto& entries = file.tensors();
+    const bool mapped = std::any_of(entries.begin(), entries.end(), [&](const auto& e) { return stays_mapped(e, dtype, device); });
+    if (mapped)  // training steps write weights in place
+      allow_own_writes({entries.front().bytes.data(), entries.back().bytes.data() + entries.back().bytes.size()});
   }
+  for (auto& [name, tensor] : model.weights()) *tensor = load_tensor(*files->find(name), files, folder, dtype, device);
   if (model.config.tied_embeddings) model.head.weight = model.embedding;
 }
 
@@ -106,13 +114,24 @@ std::filesystem::path model_folder(const std::string& name) {
   return name == "builtin:tiny" ? builtin_tiny_folder() : std::filesystem::path(name);
 }
 
-Model load_model(const std::string& name, torch::Dtype dtype, const torch::Device& device) {
+Model load_model(const std::string& name, torch::Dtype dtype, const torch::Device& device, LoadReport* report) {
+  const auto start = std::chrono::steady_clock::now();
   const std::filesystem::path folder = model_folder(name);
   Model model = make_model(load_model_config(folder));
-  const SafetensorsFolder files(folder);
-  check_load(model, files, folder.string());
+  const auto files = std::make_shared<const SafetensorsFolder>(folder);
+  LoadReport found = make_load_report(folder, model.config, *files);
+  if (!found.complete()) throw InputError(found.problem());
   fill(model, files, folder, dtype, device);
+  found.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (report) *report = std::move(found);
   return model;
+}
+
+LoadReport timed_load(const std::string& name, const std::string& dtype, const std::string& device) {
+  const torch::Device target = choose_device(device);
+  LoadReport report;
+  load_model(name, choose_dtype(dtype, target), target, &report);
+  return report;
 }
 
 void add_lora(Model& model, const LoraSpec& spec, std::int64_t seed) {

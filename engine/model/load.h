@@ -6,15 +6,18 @@
 #include <string>
 
 #include "engine/model/decoder.h"
+#include "engine/model/load_report.h"
 #include "engine/recipe.h"
 #include "engine/torch_api.h"
 
 namespace engine {
 
 /// The weights of `folder` (float32, float16, bfloat16 or float64 safetensors), one tensor at a time straight into
-/// `dtype` on `device`. "builtin:tiny" loads the embedded model. Throws InputError naming every missing, unexpected or
-/// mis-shaped tensor (the first few of each) and loads nothing then.
-Model load_model(const std::string& folder, torch::Dtype dtype, const torch::Device& device);
+/// `dtype` on `device`; peak memory is the weights plus one tensor. On the CPU, large weights of the same type stay mapped
+/// (changes stay in memory); cutting the file short meanwhile ends the process. "builtin:tiny" loads the embedded model. Throws
+/// InputError naming how many tensors are missing, unexpected or mis-shaped (the first few of each) and loads nothing
+/// then. `report`, where not null, gets what was found and the seconds it took.
+Model load_model(const std::string& folder, torch::Dtype dtype, const torch::Device& device, LoadReport* report = nullptr);
 
 /// The folder a model name stands for: itself, or the unpacked copy of the embedded model below `cache`.
 std::filesystem::path model_folder(const std::string& name);

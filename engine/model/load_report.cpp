@@ -88,7 +88,8 @@ std::string shape_text(const Shape& shape) {
   return out + "]";
 }
 
-LoadReport make_load_report(const std::filesystem::path& folder, const ModelConfig& config, const SafetensorsFolder& files) {
+LoadReport make_load_report(const std::filesystem::path& folder, const ModelConfig& config,
+                            const SafetensorsFolder& files) {
   LoadReport report;
   report.folder = folder.string();
   report.config = config;
@@ -98,16 +99,20 @@ LoadReport make_load_report(const std::filesystem::path& folder, const ModelConf
   for (const auto& file : files.files()) {
     report.files.push_back(file.path().filename().string());
     for (const auto& entry : file.tensors()) {
-      report.tensors.push_back({entry.name, entry.shape, to_string(entry.dtype), entry.bytes.size(), report.files.back()});
+      report.tensors.push_back(
+          {entry.name, entry.shape, to_string(entry.dtype), entry.bytes.size(), report.files.back()});
       const auto wanted = expected.find(entry.name);
       if (wanted == expected.end()) {
         (is_known_extra(config, entry.name) ? report.ignored : report.unexpected).push_back(entry.name);
         continue;
       }
       dtypes.insert(to_string(entry.dtype));
-      if (entry.shape != wanted->second) report.misshaped.push_back({entry.name, wanted->second, entry.shape});
-      else if (!is_weight_dtype(entry.dtype)) report.unsupported.push_back(entry.name);
-      else ++report.matched;
+      if (entry.shape != wanted->second)
+        report.misshaped.push_back({entry.name, wanted->second, entry.shape});
+      else if (!is_weight_dtype(entry.dtype))
+        report.unsupported.push_back(entry.name);
+      else
+        ++report.matched;
     }
   }
   for (const auto& [name, shape] : expected) {
@@ -121,7 +126,8 @@ LoadReport make_load_report(const std::filesystem::path& folder, const ModelConf
     std::sort(names->begin(), names->end(), natural_less);
   std::sort(report.misshaped.begin(), report.misshaped.end(),
             [](const auto& a, const auto& b) { return natural_less(a.name, b.name); });
-  std::sort(report.tensors.begin(), report.tensors.end(), [](const auto& a, const auto& b) { return natural_less(a.name, b.name); });
+  std::sort(report.tensors.begin(), report.tensors.end(),
+            [](const auto& a, const auto& b) { return natural_less(a.name, b.name); });
   return report;
 }
 

@@ -14,8 +14,8 @@ namespace engine {
 
 class SafetensorsFolder;
 
-/// Every weight of a decoder by its Hugging Face name, with the shape that the configuration asks for; the head left out
-/// where it is tied to the embedding.
+/// Every weight of a decoder by its Hugging Face name, with the shape that the configuration asks for; the head left
+/// out where it is tied to the embedding.
 std::map<std::string, std::vector<std::int64_t>> expected_tensors(const ModelConfig& config);
 
 struct TensorReport {
@@ -23,7 +23,7 @@ struct TensorReport {
   std::vector<std::int64_t> shape;  ///< as stored; empty: a scalar
   std::string dtype;                ///< as stored: "BF16"
   std::uint64_t bytes = 0;
-  std::string file;                 ///< name of the file in the folder
+  std::string file;  ///< name of the file in the folder
 };
 
 struct LoadReport {
@@ -38,7 +38,7 @@ struct LoadReport {
   std::int64_t matched = 0;
   std::vector<std::string> missing;     ///< asked for by config.json, in no file
   std::vector<std::string> unexpected;  ///< in a file, no part of this architecture
-  std::vector<std::string> ignored;     ///< in a file, known to be of no use (rotary buffers; the head where it is tied)
+  std::vector<std::string> ignored;  ///< in a file, known to be of no use (rotary buffers; the head where it is tied)
   struct Mismatch {
     std::string name;
     std::vector<std::int64_t> expected, found;
@@ -60,7 +60,8 @@ std::string shape_text(const std::vector<std::int64_t>& shape);
 /// cannot be loaded for its tensors is told by the report. Any thread.
 LoadReport make_load_report(const std::filesystem::path& folder);
 /// The same for files that are open already.
-LoadReport make_load_report(const std::filesystem::path& folder, const ModelConfig& config, const SafetensorsFolder& files);
+LoadReport make_load_report(const std::filesystem::path& folder, const ModelConfig& config,
+                            const SafetensorsFolder& files);
 
 /// Loads the weights of a folder or builtin:tiny as a run does (engine/model/load.h) and lets them go again: the report
 /// with `seconds` set. dtype and device as a recipe names them. Needs the tensor part. Throws InputError.

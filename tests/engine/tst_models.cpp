@@ -52,7 +52,8 @@ class ModelsTest : public QObject {
     engine::write_safetensors(folder / "model.safetensors", tensors);
     return folder;
   }
-  static void add(std::vector<engine::SafetensorsSource>& tensors, const std::string& name, const std::vector<std::int64_t>& shape,
+  static void add(std::vector<engine::SafetensorsSource>& tensors, const std::string& name,
+                  const std::vector<std::int64_t>& shape,
                   engine::SafetensorsDtype dtype = engine::SafetensorsDtype::BF16) {
     std::int64_t bytes = engine::bits_per_element(dtype) / 8;
     for (const auto size : shape) bytes *= size;
@@ -99,7 +100,8 @@ void ModelsTest::configs_are_read_as_transformers_does() {
   QCOMPARE(found.size(), wanted.size());
   for (std::size_t i = 0; i < found.size(); ++i) {
     const auto f = static_cast<double>(found[i]);
-    QVERIFY2(std::abs(f - wanted[i]) <= 4e-7 * wanted[i], qPrintable(QString("%1: %2, expected %3").arg(i).arg(f).arg(wanted[i])));
+    QVERIFY2(std::abs(f - wanted[i]) <= 4e-7 * wanted[i],
+             qPrintable(QString("%1: %2, expected %3").arg(i).arg(f).arg(wanted[i])));
   }
 }
 
@@ -119,12 +121,13 @@ void ModelsTest::biases_follow_the_architecture() {
 }
 
 void ModelsTest::activations_go_by_their_names() {
-  using engine::Activation;
+  using engine::MlpActivation;
   Json json = small_config();
-  QVERIFY(parse(json).activation == Activation::silu);
-  const std::map<std::string, Activation> known = {{"swish", Activation::silu}, {"gelu", Activation::gelu},
-      {"gelu_new", Activation::gelu_tanh}, {"quick_gelu", Activation::quick_gelu}, {"relu", Activation::relu},
-      {"relu2", Activation::relu_squared}};
+  QVERIFY(parse(json).activation == MlpActivation::silu);
+  const std::map<std::string, MlpActivation> known = {
+      {"swish", MlpActivation::silu},         {"gelu", MlpActivation::gelu},
+      {"gelu_new", MlpActivation::gelu_tanh}, {"quick_gelu", MlpActivation::quick_gelu},
+      {"relu", MlpActivation::relu},          {"relu2", MlpActivation::relu_squared}};
   for (const auto& [name, activation] : known) {
     json["hidden_act"] = name;
     QVERIFY(parse(json).activation == activation);
@@ -138,21 +141,25 @@ void ModelsTest::unsupported_settings_are_named_data() {
   const auto row = [](const char* name, const char* key, const char* value, const char* message) {
     QTest::newRow(name) << key << value << message;
   };
-  row("architecture", "model_type", R"("gpt2")", "/model_type: \"gpt2\" is not supported; expected llama, mistral or qwen2");
+  row("architecture", "model_type", R"("gpt2")",
+      "/model_type: \"gpt2\" is not supported; expected llama, mistral or qwen2");
   row("quantised", "quantization_config", R"({"bits":4})", "/quantization_config: quantised weights");
   row("activation", "hidden_act", R"("mish")", "/hidden_act: \"mish\" is not supported");
   row("dynamic", "rope_scaling", R"({"type":"dynamic","factor":2})", "/rope_scaling/type: RoPE scaling \"dynamic\"");
-  row("longrope", "rope_parameters", R"({"rope_type":"longrope","rope_theta":1e4})", "/rope_parameters/rope_type: RoPE scaling \"longrope\"");
+  row("longrope", "rope_parameters", R"({"rope_type":"longrope","rope_theta":1e4})",
+      "/rope_parameters/rope_type: RoPE scaling \"longrope\"");
   row("multimodal", "use_mrope", "true", "/use_mrope: multimodal RoPE");
   row("partial", "partial_rotary_factor", "0.5", "/partial_rotary_factor: RoPE over a part");
-  row("partial inside", "rope_parameters", R"({"rope_type":"default","partial_rotary_factor":0.25})", "/rope_parameters/partial_rotary_factor");
+  row("partial inside", "rope_parameters", R"({"rope_type":"default","partial_rotary_factor":0.25})",
+      "/rope_parameters/partial_rotary_factor");
   row("rope differs by layer", "rope_parameters",
       R"({"full_attention":{"rope_type":"default","rope_theta":1},"sliding_attention":{"rope_type":"default","rope_theta":2}})",
       "/rope_parameters/sliding_attention: RoPE settings that differ");
   row("no factor", "rope_scaling", R"({"type":"linear"})", "/rope_scaling: factor: expected a positive number");
   row("negative factor", "rope_scaling", R"({"type":"yarn","factor":-2})", "/rope_scaling/factor");
   row("factor text", "rope_scaling", R"({"type":"linear","factor":"2"})", "/rope_scaling/factor: expected a number");
-  row("ramp upside down", "rope_scaling", R"({"type":"llama3","factor":2,"low_freq_factor":4,"high_freq_factor":1})", "high_freq_factor: expected more");
+  row("ramp upside down", "rope_scaling", R"({"type":"llama3","factor":2,"low_freq_factor":4,"high_freq_factor":1})",
+      "high_freq_factor: expected more");
   row("rope a list", "rope_scaling", "[1]", "/rope_scaling: expected an object");
   row("theta 0", "rope_theta", "0", "rope_theta: expected a positive number");
   row("too many layers", "num_hidden_layers", "5000", "/num_hidden_layers: expected a whole number from 1 to 1024");
@@ -198,7 +205,8 @@ void ModelsTest::a_good_folder_is_reported_whole() {
   QCOMPARE(report.parameters, 16 * 8 + 8 + 2 * (8 + 8 + 8 * 8 * 2 + 4 * 8 * 2 + 3 * 12 * 8));
   QCOMPARE(report.bytes, static_cast<std::uint64_t>(2 * report.parameters + 2 * 16 * 8 + 4));
   QCOMPARE(report.dtype, std::string("BF16"));
-  QCOMPARE(report.ignored, (std::vector<std::string>{"lm_head.weight", "model.layers.0.self_attn.rotary_emb.inv_freq"}));
+  QCOMPARE(report.ignored,
+           (std::vector<std::string>{"lm_head.weight", "model.layers.0.self_attn.rotary_emb.inv_freq"}));
   QCOMPARE(report.files, (std::vector<std::string>{"model.safetensors"}));
   QCOMPARE(report.tensors.size(), std::size_t{22});
   QCOMPARE(report.seconds, 0.0);
@@ -221,8 +229,8 @@ void ModelsTest::what_does_not_fit_is_listed() {
   QCOMPARE(report.misshaped[0].found, (std::vector<std::int64_t>{9}));
   QCOMPARE(report.dtype, std::string("BF16 and I16"));
   const QString why = QString::fromStdString(report.problem());
-  for (const char* part : {"1 missing (lm_head.weight)", "model.norm.weight is [9], expected [8]", "1 unexpected (score.weight)",
-                           "up_proj.weight is I16", "18 matched"})
+  for (const char* part : {"1 missing (lm_head.weight)", "model.norm.weight is [9], expected [8]",
+                           "1 unexpected (score.weight)", "up_proj.weight is I16", "18 matched"})
     QVERIFY2(why.contains(part), qPrintable(why));
 }
 
@@ -233,7 +241,8 @@ void ModelsTest::the_sentence_names_a_few_and_counts_all() {
   std::ofstream(folder / "config.json") << deep.dump();
   const QString why = QString::fromStdString(engine::make_load_report(folder).problem());
   QVERIFY2(why.contains("90 missing (model.layers.2.input_layernorm.weight, model.layers.2.mlp.down_proj.weight, "
-                        "model.layers.2.mlp.gate_proj.weight, …)"), qPrintable(why));
+                        "model.layers.2.mlp.gate_proj.weight, …)"),
+           qPrintable(why));
   QVERIFY(why.size() < 500 && !why.contains('\n'));
 }
 

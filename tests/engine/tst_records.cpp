@@ -31,6 +31,7 @@ std::vector<Json> records(const fs::path& path) {
   std::vector<Json> out;
   engine::for_each_record(path, [&](engine::JsonDocument&& document) {
     out.push_back(*document.root);
+    out.back().dump();  // throws where a text is not UTF-8
     return true;
   });
   return out;

@@ -25,16 +25,23 @@ void TstScoring::scores_do_not_depend_on_batch_or_shared_prefixes() {
     r.scored = 1 + i % 3;
     requests.push_back(r);
   }
+  for (int i = 0; i < 8; ++i) {  // questions with choices, longer than the window
+    ScoreRequest r;
+    for (int t = 0; t < 70 + 5 * (i / 4); ++t) r.tokens.push_back((t * 11 + i / 4) % 190 + 5);
+    for (int t = 0; t < 3 + 20 * (i % 4); ++t) r.tokens.push_back((t * 13 + i) % 150 + 30);
+    r.scored = 3 + 20 * (i % 4);
+    requests.push_back(r);
+  }
   std::vector<const ScoreRequest*> all;
   for (const auto& r : requests) all.push_back(&r);
   for (const auto& name : component_names()) {
     ForwardOptions options;
     options.component = component_from(name);
     auto going = [] { return false; };
-    const auto together = score_requests(model, &conversion, options, all, 16384, going);
-    const auto small = score_requests(model, &conversion, options, all, 40, going);
+    const auto together = score_requests(model, &conversion, options, all, {}, going);
+    const auto small = score_requests(model, &conversion, options, all, {.tokens = 40, .rows = 7}, going);
     for (std::size_t i = 0; i < all.size(); ++i) {
-      const auto alone = score_requests(model, &conversion, options, {all[i]}, 16384, going);
+      const auto alone = score_requests(model, &conversion, options, {all[i]}, {}, going);
       QVERIFY2(std::abs(together[i].log_likelihood - alone[0].log_likelihood) < 1e-4, name.c_str());
       QVERIFY2(std::abs(small[i].log_likelihood - alone[0].log_likelihood) < 1e-4, name.c_str());
       QCOMPARE(together[i].greedy, alone[0].greedy);
@@ -45,7 +52,7 @@ void TstScoring::scores_do_not_depend_on_batch_or_shared_prefixes() {
 void TstScoring::a_stop_gives_nothing() {
   const Model model = load_model("builtin:tiny", torch::kFloat32, torch::kCPU);
   const ScoreRequest r{{4, 5, 6}, 1};
-  QVERIFY(score_requests(model, nullptr, {}, {&r}, 64, [] { return true; }).empty());
+  QVERIFY(score_requests(model, nullptr, {}, {&r}, {}, [] { return true; }).empty());
 }
 
 QTEST_APPLESS_MAIN(TstScoring)

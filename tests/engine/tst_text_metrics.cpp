@@ -50,16 +50,21 @@ void TextMetricsTest::scores_equal_the_python_packages_data() {
 
 void TextMetricsTest::scores_equal_the_python_packages() {
   QFETCH(QString, metric);
-  const auto golden = engine::read_json(std::string(EQUIPOISE_SOURCE_DIR) + "/tests/golden/text_metrics.json");
+  const auto golden =
+      engine::read_json(std::string(EQUIPOISE_SOURCE_DIR) + "/tests/golden/text_metrics.json");
   int compared = 0;
   for (const auto& one : (*golden.root)["cases"]) {
     if (one["metric"] != metric.toStdString()) continue;
     const auto example = answered(one["answers"].get<std::vector<std::string>>(),
                                   one["classes"].get<std::vector<std::string>>());
-    const double found = engine::generation_score(metric.toStdString(), one["output"].get<std::string>(), example);
+    const double found =
+        engine::generation_score(metric.toStdString(), one["output"].get<std::string>(), example);
     const double wanted = one["score"].get<double>();
     QVERIFY2(std::abs(found - wanted) < 1e-12,
-             qPrintable(QString("%1 for %2, expected %3").arg(found).arg(QString::fromStdString(one.dump())).arg(wanted)));
+             qPrintable(QString("%1 for %2, expected %3")
+                            .arg(found)
+                            .arg(QString::fromStdString(one.dump()))
+                            .arg(wanted)));
     ++compared;
   }
   QVERIFY2(compared >= 30, qPrintable(QString::number(compared)));
@@ -119,12 +124,19 @@ void TextMetricsTest::hostile_texts_end_in_a_number() {
     for (int i = 0; i < 20000; ++i) out += std::to_string(i % 97) + " ";
     return out;
   }();
-  const std::vector<std::string> texts{"",           std::string(100000, 'a'), std::string(50000, '.'), words,
-                                       "\xFF\xFE bad", "a\xCC\x81\xE2\x80\x8D",  "\xEF\xBF\xBF",          std::string(3, '\0')};
+  const std::vector<std::string> texts{"",
+                                       std::string(100000, 'a'),
+                                       std::string(50000, '.'),
+                                       words,
+                                       "\xFF\xFE bad",
+                                       "a\xCC\x81\xE2\x80\x8D",
+                                       "\xEF\xBF\xBF",
+                                       std::string(3, '\0')};
   for (const auto& metric : engine::generation_metrics()) {
     if (metric.starts_with("retrieval")) continue;
     for (const auto& output : texts) {
-      const double value = engine::generation_score(metric, output.substr(0, 4000), answered({words, "a", "."}, {"a", "", "b"}));
+      const double value = engine::generation_score(metric, output.substr(0, 4000),
+                                                    answered({words, "a", "."}, {"a", "", "b"}));
       QVERIFY(value >= 0 && value <= 1);
     }
   }

@@ -58,24 +58,44 @@ def test_same_seed_gives_equal_bits():
         run("run", smoke, "--store", store, "--name", name, "--seed", 5)
     assert losses(store, "x")[:2] == losses(store, "y")[:2]
 
-def test_killed_run_resumes_bit_for_bit():
-    store = work / "c.db"
-    more = ["--set", "stages.1.epochs=20", "--set", "evaluation.every=3", "--set", "evaluation.limit=1"]
-    run("run", smoke, "--store", store, "--name", "whole", *more)
-    child = subprocess.Popen([program, "run", smoke, "--store", str(store), "--name", "killed", *more], env=env,
+def kill_at(steps, store, name, more):
+    child = subprocess.Popen([program, "run", smoke, "--store", str(store), "--name", name, *more], env=env,
                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.time() + 120
     while time.time() < deadline:
         listed = json.loads(run("runs", "--store", store, "--json", "-").stdout)
-        if any(r["name"] == "killed" and r["steps"] >= 20 for r in listed):
+        if any(r["name"] == name and r["steps"] >= steps for r in listed):
             break
         assert child.poll() is None, "it ended before it could be killed"
         time.sleep(0.05)
     child.send_signal(signal.SIGKILL)
     child.wait()
+
+def test_killed_run_resumes_bit_for_bit():
+    store = work / "c.db"
+    more = ["--set", "stages.1.epochs=20", "--set", "evaluation.every=3", "--set", "evaluation.limit=1"]
+    run("run", smoke, "--store", store, "--name", "whole", *more)
+    kill_at(20, store, "killed", more)
     run("resume", "killed", "--store", store)
     assert losses(store, "whole")[:2] == losses(store, "killed")[:2]
     assert [e for e in losses(store, "whole")[2]["evaluations"]] == [e for e in losses(store, "killed")[2]["evaluations"]]
+
+def test_resume_on_a_text_file_is_bit_equal_and_refuses_another_text():
+    store = work / "h.db"
+    text = work / "corpus.jsonl"
+    words = "the black cat and the brown bird sit beside the blue bottle .".split()
+    lines = [json.dumps({"text": " ".join(words[i % 12:] + words[:i % 7])}) + "\n" for i in range(400)]
+    text.write_text("".join(lines))
+    more = ["--set", f"data.path={text}", "--set", "data.packing=packed", "--set", "data.sequence_length=32",
+            "--set", "evaluation.every=8", "--set", "evaluation.limit=1"]
+    run("run", smoke, "--store", store, "--name", "whole", *more)
+    kill_at(20, store, "killed", more)
+    text.write_text("".join(lines[1:]))
+    one_sentence(run("resume", "killed", "--store", store, code=1), "corpus.jsonl", "another one than when")
+    text.write_text("".join(lines))
+    run("resume", "killed", "--store", store)
+    assert losses(store, "whole")[:2] == losses(store, "killed")[:2]
+    assert len(list((work / "cache/equipoise/tokens").glob("*.tokens"))) == 2  # each text was tokenised once
 
 def test_interrupt_keeps_a_checkpoint_and_exits_3():
     store = work / "d.db"

@@ -176,6 +176,10 @@ QWidget* FieldEditor::control() const {
   return line_;
 }
 
+int FieldEditor::labelWidth() const {
+  return label_ ? label_->sizeHint().width() + mark_->width() + 8 : sizeHint().width();
+}
+
 QString FieldEditor::text() const {
   if (check_) return check_->isChecked() ? "true" : "false";
   if (combo_) return combo_->currentText() == "off" ? QString() : combo_->currentText();

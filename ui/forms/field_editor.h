@@ -25,6 +25,7 @@ class FieldEditor : public QWidget {
   void show(const engine::Value& value, bool differs, const QString& preset_text,
             const QString& problem, bool error);
   QWidget* control() const;
+  int labelWidth() const;           ///< pixels that the whole label needs
   QString text() const;             ///< what the control holds, as text
   bool enter(const QString& text);  ///< as if typed and confirmed; false where it does not fit
 

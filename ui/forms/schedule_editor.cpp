@@ -90,7 +90,8 @@ ScheduleEditor::ScheduleEditor(RecipeDocument* document, QWidget* parent)
   left->addWidget(note_);
 
   mask_title_ = new QLabel;
-  mask_title_->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Fixed);
+  mask_title_->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
+  mask_title_->setWordWrap(true);
   mask_ = new MaskView;
   auto* right = new QVBoxLayout;
   right->setSpacing(6);

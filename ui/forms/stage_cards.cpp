@@ -10,6 +10,7 @@
 #include <QScrollBar>
 #include <QTimer>
 #include <QToolButton>
+#include <algorithm>
 
 #include "ui/theme.h"
 
@@ -41,8 +42,12 @@ QFrame* StageCards::card(const QString& title, const std::vector<std::string>& p
   label->setFixedHeight(QFontMetrics(bold).height() + 8);
   header->addWidget(label, 1);
   layout->addLayout(header);
-  for (const std::string& path : paths)
-    if (FieldEditor* editor = group_.make(path, frame)) layout->addWidget(editor);
+  for (const std::string& path : paths) {
+    FieldEditor* editor = group_.make(path, frame);
+    if (!editor) continue;
+    layout->addWidget(editor);
+    frame->setMinimumWidth(std::max(frame->minimumWidth(), editor->labelWidth() + 24));
+  }
   layout->addStretch();
   auto* more = new QPushButton("More…");
   more->setProperty("role", "link");
@@ -72,6 +77,8 @@ void StageCards::addStageButtons(QHBoxLayout* header, int stage) {
     button("right", "Move this stage later", stage < last, [this, stage] { moveStage(stage, 1); });
   }
   button("close", "Remove this stage", true, [this, stage] { removeStage(stage); });
+  QWidget* frame = header->parentWidget();
+  frame->setMinimumWidth(std::max(frame->minimumWidth(), header->minimumSize().width() + 24));
 }
 
 void StageCards::rebuild() {

@@ -26,7 +26,9 @@ overloaded(F...) -> overloaded<F...>;
 void RunData::addEvaluation(std::int64_t step, const std::string& component,
                             const std::string& task, const std::string& metric, double value,
                             double error, std::int64_t n) {
-  auto& into = metric == "perplexity" ? perplexity : scores;
+  // The first metric of a task is its own; what else it measures is in the store.
+  if (metrics.try_emplace({component, task}, metric).first->second != metric) return;
+  auto& into = engine::is_share(metric) ? scores : perplexity;
   put(into[{component, task}], ScorePoint{double(step), value, error, n}, &ScorePoint::step);
 }
 

@@ -33,8 +33,9 @@ struct RunData {
   engine::RunInfo info;
   engine::Recipe recipe;
   std::map<std::string, std::vector<CurvePoint>> series;
-  std::map<ScoreKey, std::vector<ScorePoint>> scores;  ///< accuracies, 0..1
+  std::map<ScoreKey, std::vector<ScorePoint>> scores;  ///< each task's own metric, 0..1
   std::map<ScoreKey, std::vector<ScorePoint>> perplexity;
+  std::map<ScoreKey, std::string> metrics;  ///< the metric that `scores` or `perplexity` holds
   std::optional<engine::Progress> progress;
   std::int64_t last_seq = 0;
 

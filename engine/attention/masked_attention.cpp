@@ -1,0 +1,122 @@
+#include "engine/attention/masked_attention.h"
+
+#include <limits>
+
+#include "engine/attention/branches.h"
+#include "engine/torch_api.h"
+#include "kernels/tree_attention.h"
+
+namespace engine {
+namespace {
+
+constexpr double k_infinity = std::numeric_limits<double>::infinity();
+
+Tensor with_ones(const Tensor& v) { return at::cat({v, torch::ones_like(v.narrow(-1, 0, 1))}, -1); }
+
+Tensor per_head(const Tensor& mask) { return mask.unsqueeze(1); }  // [B,Tq,Tk] → [B,1,Tq,Tk]
+
+Tensor softmax_over(const Inputs& in, const Tensor& seen) {
+  const Tensor hidden = per_head(seen).logical_not();
+  const Tensor scores = (in.q.matmul(in.k.transpose(-1, -2)) * in.scale()).masked_fill(hidden, -k_infinity);
+  return scores.softmax(-1).masked_fill(hidden, 0.0).matmul(in.v);  // a row that sees nothing gives 0
+}
+
+Branch window_sums(const Inputs& in, const Tensor& seen) {
+  const Tensor scores =
+      (in.q.matmul(in.k.transpose(-1, -2)) * in.scale()).masked_fill(per_head(seen).logical_not(), -k_infinity);
+  const Tensor e = (scores - scores.amax(-1, true)).exp();
+  return {e.matmul(in.v), e.sum(-1, true)};
+}
+
+/// Softmax over a prefix tree's ancestors, or those in the window; no gradient.
+Tensor softmax_in_tree(const Tensor& q, const Tensor& k, const Tensor& v, const SeenKeys& keys, std::int64_t window) {
+  kernels::TreeAttention call;
+  call.batch = q.size(0), call.heads = q.size(1), call.groups = k.size(1), call.length = q.size(2), call.dim = q.size(3);
+  auto dense = [](const Tensor& x) { return x.stride(3) == 1 ? x : x.contiguous(); };
+  const Tensor qd = dense(q), kd = dense(k), vd = dense(v);
+  const Tensor end = keys.end.contiguous(), position = keys.position.contiguous();
+  // [B,T,H,D] in memory, as the output projection reads it.
+  const Tensor y = torch::empty({call.batch, call.length, call.heads, call.dim}, q.options()).transpose(1, 2);
+  auto strides = [](const Tensor& x) { return kernels::HeadStrides{x.stride(0), x.stride(1), x.stride(2)}; };
+  call.q = qd.data_ptr<float>(), call.k = kd.data_ptr<float>(), call.v = vd.data_ptr<float>(), call.y = y.data_ptr<float>();
+  call.q_strides = strides(qd), call.k_strides = strides(kd), call.v_strides = strides(vd), call.y_strides = strides(y);
+  call.end = end.data_ptr<std::int32_t>(), call.position = position.data_ptr<std::int32_t>();
+  call.window = window;
+  call.threads = at::get_num_threads();
+  kernels::tree_attention_cpu(call);
+  return y;
+}
+
+struct Linear {
+  Branch branch;
+  Tensor has;  ///< bool, broadcasts to [B,H,Tq,1]
+};
+
+Linear linear_sums(const Inputs& in, const SeenKeys& keys, const AttentionCall& call, std::int64_t least_age) {
+  const Tensor fq = (*call.query_map)(in.q);
+  Tensor sums, has;
+  if (keys.state.defined()) {
+    sums = fq.matmul(keys.state);
+    has = torch::full({1, 1, 1, 1}, keys.state_has_keys, in.q.options().dtype(torch::kBool));
+  } else {
+    const Tensor seen = keys.age >= least_age;
+    const Tensor weights =
+        fq.matmul((*call.key_map)(in.k).transpose(-1, -2)).masked_fill(per_head(seen).logical_not(), 0.0);
+    sums = weights.matmul(with_ones(in.v));
+    has = per_head(seen.any(-1, true));
+  }
+  const std::int64_t d = in.v.size(-1);
+  return {{sums.narrow(-1, 0, d), sums.narrow(-1, d, 1)}, has};
+}
+
+}  // namespace
+
+Tensor linear_state(const Tensor& k, const Tensor& v, std::int64_t heads, const AttentionCall& call) {
+  const Tensor stand_in = k.narrow(2, 0, 0).repeat_interleave(heads / k.size(1), 1);  // [B,H,0,D]: no query is needed
+  const Inputs in = attention_inputs(stand_in, k, v, call);
+  return (*call.key_map)(in.k).transpose(-1, -2).matmul(with_ones(in.v));
+}
+
+bool fast_in_tree(Component component, const Tensor& hidden_states) {
+  return hidden_states.device().is_cpu() && hidden_states.dtype() == torch::kFloat32 && !at::GradMode::is_enabled() &&
+         (component == Component::teacher || component == Component::swa);
+}
+
+Tensor masked_attention(const Tensor& q, const Tensor& k, const Tensor& v, const SeenKeys& keys, const AttentionCall& call) {
+  if (keys.end.defined() && fast_in_tree(call.component, q))
+    return softmax_in_tree(q, k, v, keys, call.component == Component::teacher ? call.teacher_window : call.window);
+  const Inputs in = attention_inputs(q, k, v, call);
+  const Tensor& age = keys.age;
+  const Tensor past = age >= 0, window = past.logical_and(age < call.window);
+  const Tensor sinks = past.logical_and((keys.position < call.sinks).unsqueeze(1));
+  auto alone = [&](std::int64_t least_age) {
+    const Linear l = linear_sums(in, keys, call, least_age);
+    return normalised(l.branch, l.has, call);
+  };
+  auto output = [&]() -> Tensor {
+    switch (call.component) {
+      case Component::teacher:
+        if (call.teacher_window > 0) return softmax_over(in, past.logical_and(age < call.teacher_window));
+        return at::scaled_dot_product_attention(in.q, in.k, in.v, per_head(past));
+      case Component::swa: return softmax_over(in, window);
+      case Component::swa_sinks: return softmax_over(in, window.logical_or(sinks));
+      case Component::sinks: return softmax_over(in, sinks);
+      case Component::none: return torch::zeros_like(in.q);
+      case Component::linear: return alone(0);
+      case Component::linear_outside: return alone(call.window);
+      case Component::hybrid:
+      case Component::hybrid_overlap: {
+        const bool overlap = call.overlap || call.component == Component::hybrid_overlap;
+        const Linear l = linear_sums(in, keys, call, overlap ? 0 : call.window);
+        if (call.mixing == Mixing::shared_denominator) return mixed_in_one(window_sums(in, window), l.branch, call);
+        const bool fast = keys.end.defined() && fast_in_tree(Component::swa, in.q);
+        const Tensor near = fast ? softmax_in_tree(in.q, in.k, in.v, keys, call.window) : softmax_over(in, window);
+        return mixed(near, l.branch, l.has, call);
+      }
+    }
+    return {};
+  };
+  return output().to(q.dtype());
+}
+
+}  // namespace engine

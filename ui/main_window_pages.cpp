@@ -1,0 +1,135 @@
+#include <QApplication>
+#include <QDir>
+#include <QDragEnterEvent>
+#include <QElapsedTimer>
+#include <QFileInfo>
+#include <QMimeData>
+#include <QTabWidget>
+#include <functional>
+
+#include "ui/forms/source_field.h"
+#include "ui/main_window.h"
+#include "ui/pages/compose_page.h"
+#include "ui/pages/data_page.h"
+#include "ui/pages/model_page.h"
+#include "ui/pages/task_page.h"
+
+namespace ui {
+
+void MainWindow::buildLookingPages(Looking looking) {
+  if (looking.cache.empty()) looking.cache = bridge_->store().parent_path() / "cache";
+  model_ = new ModelPage(settings_.get());
+  data_ = new DataPage(settings_.get(), looking.cache.string());
+  task_ = new TaskPage(settings_.get(), std::move(looking.score));
+  tabs_->addTab(model_, "Model");
+  tabs_->addTab(data_, "Data");
+  tabs_->addTab(task_, "Task");
+  // The first look at each is at what the recipe names.
+  auto follow = [this] {
+    const engine::Recipe& recipe = compose_->document()->recipe();
+    model_->setFirst(QString::fromStdString(recipe.model));
+    data_->setFirst(recipe);
+    task_->setFirst(recipe);
+  };
+  connect(compose_->document(), &RecipeDocument::changed, this, follow);
+  follow();
+  connect(model_, &ModelPage::useWanted, this, [this](const QString& model) {
+    compose_->document()->setField("model", model.toStdString());
+    showPage(Compose);
+  });
+  connect(data_, &DataPage::useWanted, this, [this](const QString& path, const QString& text_field) {
+    engine::Recipe next = compose_->document()->recipe();
+    next.data.path = path.toStdString();
+    next.data.text_field = text_field.toStdString();
+    compose_->document()->change("Train on " + path, next);
+    showPage(Compose);
+  });
+  connect(task_, &TaskPage::useWanted, this, [this](const engine::TaskQuery& query) {
+    engine::Recipe next = compose_->document()->recipe();
+    next.evaluation.tasks = {query.task};
+    if (!query.task.starts_with("builtin:")) next.evaluation.data = query.data;
+    next.evaluation.split = query.split;
+    next.evaluation.shots = query.shots;
+    next.evaluation.sampler = query.sampler;
+    compose_->document()->change("Evaluate on " + QString::fromStdString(query.task), next);
+    showPage(Compose);
+  });
+  auto wait = [this] {
+    task_->setScoringBlocked(bridge_->idle() ? QString() : "A run is training; scoring waits for its end");
+  };
+  connect(bridge_.get(), &EngineBridge::runsChanged, this, wait);
+}
+
+namespace {
+
+/// Until a page has read what it shows, as far as that takes no longer than a few seconds.
+void settle(const std::function<bool()>& busy) {
+  QElapsedTimer clock;
+  clock.start();
+  for (int quiet = 0; quiet < 3 && clock.elapsed() < 8000;) {
+    QApplication::processEvents(QEventLoop::AllEvents, 30);
+    quiet = busy() ? 0 : quiet + 1;
+  }
+}
+
+}  // namespace
+
+bool MainWindow::saveScreenshots(const QString& folder, const QString& suffix,
+                                 const std::vector<Page>& pages) {
+  if (!QDir().mkpath(folder)) return false;
+  const Page before = page();
+  const Scheme scheme = scheme_;
+  bool done = true;
+  for (Scheme s : {Scheme::light, Scheme::dark}) {
+    setScheme(s);
+    for (Page p : pages) {
+      showPage(p);
+      settle([this] { return model_->busy() || data_->busy() || task_->busy(); });
+      done = grab().save(QString("%1/%2-%3%4.png")
+                             .arg(folder, tabs_->tabText(p).toLower(),
+                                  s == Scheme::light ? "light" : "dark", suffix)) &&
+             done;
+    }
+  }
+  setScheme(scheme);
+  showPage(before);
+  return done;
+}
+
+void MainWindow::browse(Page page) {
+  showPage(page);
+  SourceField* field = page == Model ? model_->source() : page == Data ? data_->source() : task_->data();
+  field->browse();
+}
+
+void MainWindow::lookAt(Page page, const QString& source) {
+  showPage(page);
+  if (page == Model) model_->open(source);
+  if (page == Data) data_->open(source);
+  if (page != Task) return;
+  if (source.endsWith(".yaml") || source.endsWith(".yml"))
+    task_->openFile(source);
+  else
+    task_->data()->choose(source);
+}
+
+void MainWindow::dragEnterEvent(QDragEnterEvent* event) {
+  if (event->mimeData()->hasUrls()) event->acceptProposedAction();
+}
+
+void MainWindow::dropEvent(QDropEvent* event) {
+  for (const QUrl& url : event->mimeData()->urls()) {
+    const QFileInfo file(url.toLocalFile());
+    const bool model = file.isDir() && QFileInfo::exists(file.filePath() + "/config.json");
+    if (model && page() == Compose)
+      compose_->document()->setField("model", file.filePath().toStdString());
+    else if (model)
+      lookAt(Model, file.filePath());
+    else if (page() >= Model)
+      lookAt(page(), file.filePath());
+    else
+      openPath(file.filePath());
+  }
+}
+
+}  // namespace ui
