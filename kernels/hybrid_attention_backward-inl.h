@@ -79,7 +79,7 @@ class Backward {
   Scratch dq_, spare_;                    ///< [k_tile, width]
   Scratch linear_factors_, linear_lost_;  ///< [T], of the whole head
   HWY_ALIGN float most_[k_tile], e_sum_[k_tile], e_dy_[k_tile], ties_[k_tile];
-  HWY_ALIGN float a_sum_[k_tile], a_dy_[k_tile], row_[k_tile];
+  HWY_ALIGN float a_sum_[k_tile], a_dy_[k_tile];
   HWY_ALIGN float window_factor_[k_tile], window_lost_[k_tile], to_most_[k_tile];
   Rows q_, out_dy_;
   OutRows dq_rows_, dk_, dv_;

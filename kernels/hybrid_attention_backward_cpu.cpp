@@ -13,7 +13,7 @@
 #define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/hybrid_attention_backward_cpu.cpp"
-#include "hwy/foreach_target.h"
+#include <hwy/foreach_target.h>
 
 #include "kernels/hybrid_attention_backward-inl.h"
 
@@ -261,15 +261,16 @@ bool run_backward(const HybridAttention& call, const HybridAttentionGradients& g
   std::vector<HeadGradients> sums(p.batch * p.heads);
   const Index shared = p.heads / p.groups;
   // One item per group: its heads add to the same keys and values.
-  const bool complete = parallel(call.threads, p.batch * p.groups, [&](const NextItem& next) {
-    Backward backward(call, gradients, p);
-    for (Index i = next(); i >= 0; i = next()) {
-      const Index batch = i / p.groups, group = i % p.groups;
-      backward.zero_group(batch, group);
-      for (Index h = group * shared; h < (group + 1) * shared; ++h)
-        backward.run(batch, h, sums[batch * p.heads + h]);
-    }
-  });
+  const bool complete =
+      parallel(useful_threads(p, call.threads), p.batch * p.groups, [&](const NextItem& next) {
+        Backward backward(call, gradients, p);
+        for (Index i = next(); i >= 0; i = next()) {
+          const Index batch = i / p.groups, group = i % p.groups;
+          backward.zero_group(batch, group);
+          for (Index h = group * shared; h < (group + 1) * shared; ++h)
+            backward.run(batch, h, sums[batch * p.heads + h]);
+        }
+      });
   if (!complete) return false;
   sum_maps_over_batch(gradients, p, sums);
   if (!gradients.dlogit) return true;

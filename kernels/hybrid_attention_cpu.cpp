@@ -13,7 +13,7 @@
 #define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/hybrid_attention_cpu.cpp"
-#include "hwy/foreach_target.h"
+#include <hwy/foreach_target.h>
 
 #include "kernels/hybrid_attention_steps-inl.h"
 
@@ -243,10 +243,11 @@ void Forward::store(Index tile) {
 bool run_items(const HybridAttention& call, const HybridAttentionOut& out, const Plan& p,
                const std::vector<Item>& items, std::vector<ItemSums>& sums) {
   sums.assign(items.size(), {});
-  return parallel(call.threads, static_cast<Index>(items.size()), [&](const NextItem& next) {
-    Forward forward(call, out, p);
-    for (Index i = next(); i >= 0; i = next()) forward.run(items[i], sums[i]);
-  });
+  return parallel(useful_threads(p, call.threads), static_cast<Index>(items.size()),
+                  [&](const NextItem& next) {
+                    Forward forward(call, out, p);
+                    for (Index i = next(); i >= 0; i = next()) forward.run(items[i], sums[i]);
+                  });
 }
 
 /// Into how many pieces of time each head is cut, so that few heads keep many threads busy. A cut
@@ -270,7 +271,7 @@ Index piece_count(const Plan& p, int threads, Index tiles) {
 bool run_forward(const HybridAttention& call, const HybridAttentionOut& out, const Plan& p,
                  std::vector<Item>& items, std::vector<ItemSums>& sums) {
   const Index tiles = (p.length + k_tile - 1) / k_tile,
-              pieces = piece_count(p, call.threads, tiles);
+              pieces = piece_count(p, useful_threads(p, call.threads), tiles);
   for (Index b = 0; b < p.batch; ++b)
     for (Index h = 0; h < p.heads; ++h)
       for (Index n = 0; n < pieces; ++n)

@@ -8,8 +8,12 @@ namespace {
 
 std::string shape(const std::array<std::int64_t, k_max_dims>& sizes, int dims) {
   std::string text = "[";
-  for (int d = 0; d < dims; ++d) text += (d ? "," : "") + std::to_string(sizes[d]);
-  return text + "]";
+  for (int d = 0; d < dims; ++d) {
+    if (d) text += ',';
+    text += std::to_string(sizes[d]);
+  }
+  text += ']';
+  return text;
 }
 
 /// Collects the first contradiction.
@@ -157,6 +161,12 @@ double mixing_weight(const HybridAttention& call, std::int64_t head) {
                            ? static_cast<const double*>(call.logit.data)[at]
                            : static_cast<const float*>(call.logit.data)[at];
   return 1.0 / (1.0 + std::exp(-logit));
+}
+
+int useful_threads(const Plan& p, int threads) {
+  constexpr std::int64_t k_rows = 512;  // of a head: about a tenth of a millisecond
+  return static_cast<int>(
+      std::min<std::int64_t>(threads, 1 + p.batch * p.heads * p.length / k_rows));
 }
 
 Status taken_by_cpu(const HybridAttention& call) {

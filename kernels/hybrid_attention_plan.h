@@ -30,6 +30,9 @@ Plan plan(const HybridAttention& call);
 /// The mixing weight of one head, where both branches have a key.
 double mixing_weight(const HybridAttention& call, std::int64_t head);
 
+/// At most `threads`, fewer where a thread would cost more to start than it would do.
+int useful_threads(const Plan& p, int threads);
+
 /// ok, or `unsupported` with the reason, for a call that has passed check().
 Status taken_by_cpu(const HybridAttention& call);
 

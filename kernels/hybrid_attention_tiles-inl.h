@@ -13,7 +13,7 @@
 #include <new>
 #include <vector>
 
-#include "hwy/aligned_allocator.h"
+#include <hwy/aligned_allocator.h>
 #include "kernels/hybrid_attention_plan.h"
 #include "kernels/tile-inl.h"
 
