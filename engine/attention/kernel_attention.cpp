@@ -1,6 +1,7 @@
 #include "engine/attention/kernel_attention.h"
 
 #include "engine/torch_api.h"
+#include "kernels/attention_weights.h"
 #include "kernels/hybrid_attention.h"
 
 namespace engine {
@@ -163,6 +164,35 @@ Tensor kernel_attention(const Tensor& q, const Tensor& k, const Tensor& v, const
   auto bias = [&](const FeatureMap* map) { return map ? maybe(map->bias) : std::nullopt; };
   return KernelAttention::apply(q, k, v, weight(call.query_map), bias(call.query_map), weight(call.key_map), bias(call.key_map),
                                 call.mixing == Mixing::fixed ? std::nullopt : maybe(call.logit), &call);
+}
+
+double kernel_weights_loss(const Tensor& q, const Tensor& k, const Tensor& valid, const AttentionCall& call, double share) {
+  const Tensor counted = valid.to(torch::kUInt8).contiguous();
+  kernels::HybridAttention maps = settings_of(call);
+  kernels::AttentionWeights kernel;
+  kernel.q = in(q), kernel.k = in(k), kernel.valid = in(counted);
+  kernel.query_map = maps.query_map, kernel.key_map = maps.key_map;
+  kernel.query_map.weight = in(call.query_map->weight), kernel.query_map.bias = in(call.query_map->bias);
+  kernel.key_map.weight = in(call.key_map->weight), kernel.key_map.bias = in(call.key_map->bias);
+  kernel.teacher_window = call.teacher_window;
+  kernel.threads = at::get_num_threads();
+  kernels::AttentionWeightsOut result;
+  result.gradient_scale = share;
+  std::vector<std::pair<Tensor, Tensor>> gradients;  // map's tensor, what is added to its grad
+  auto wanted = [&](const Tensor& t) {
+    if (share <= 0 || !t.defined() || !t.requires_grad()) return kernels::OutView{};
+    gradients.emplace_back(t, torch::empty(t.sizes(), t.options().requires_grad(false)));
+    return out(gradients.back().second);
+  };
+  result.dquery_weight = wanted(call.query_map->weight), result.dquery_bias = wanted(call.query_map->bias);
+  result.dkey_weight = wanted(call.key_map->weight), result.dkey_bias = wanted(call.key_map->bias);
+  require(attention_weights_cpu(kernel, result));
+  torch::NoGradGuard off;
+  for (auto& [tensor, gradient] : gradients) {
+    Tensor& sum = tensor.mutable_grad();
+    sum = sum.defined() ? sum + gradient : gradient;
+  }
+  return result.loss;
 }
 
 }  // namespace engine

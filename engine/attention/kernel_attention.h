@@ -14,4 +14,8 @@ bool kernel_takes(const Tensor& q, const AttentionCall& call);
 /// k, v, both feature maps and the mixing logits.
 Tensor kernel_attention(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionCall& call);
 
+/// The attention-weights objective (kernels/attention_weights.h): mean over valid queries and heads of the cross-entropy of
+/// linear against softmax weights. Where share > 0, share times its gradient is added to the maps' grad(). `valid` [B,T].
+double kernel_weights_loss(const Tensor& q, const Tensor& k, const Tensor& valid, const AttentionCall& call, double share);
+
 }  // namespace engine

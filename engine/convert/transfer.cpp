@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "engine/attention/kernel_attention.h"
 #include "engine/error.h"
 #include "engine/torch_api.h"
 
@@ -82,6 +83,9 @@ TransferObjective objective_from(const std::string& name) {
 Tensor transfer_layer_loss(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& valid,
                            const AttentionCall& call, TransferObjective objective, double scale, double share) {
   if (objective != TransferObjective::attention_weights) return outputs_loss(q, k, v, valid, call, objective, scale, share);
+  AttentionCall linear = call;
+  linear.component = Component::linear;
+  if (kernel_takes(q, linear)) return torch::tensor(kernel_weights_loss(q, k, valid, call, share));
   const auto sums = q.dtype() == torch::kFloat64 ? torch::kFloat64 : torch::kFloat32;
   const std::int64_t groups = q.size(1) / k.size(1);
   const Tensor keys = groups == 1 ? k : k.repeat_interleave(groups, 1);
