@@ -73,23 +73,31 @@ SeenKeys seen_in_trees(const Batch& b, const torch::Device& device, bool with_ag
   return {age.masked_fill(leads.logical_not(), -1), positions, {}, false, device.is_cpu() ? ends : Tensor()};
 }
 
-/// Each place meets the vocabulary once, however many choices ask there.
+/// The places that some target asks for, rising.
+std::vector<std::int64_t> asked_places(const std::vector<Target>& targets) {
+  std::vector<std::int64_t> places;
+  for (const auto& t : targets)
+    if (places.empty() || places.back() != t.place) places.push_back(t.place);
+  return places;
+}
+
+/// Each place meets the vocabulary once, however many choices ask there. hidden [P,M] of asked_places(targets).
 void add_scores(const Model& model, const Tensor& hidden, const std::vector<Target>& targets, std::vector<Scored>& out) {
   const std::int64_t per_pass = std::max<std::int64_t>(1, k_logit_floats / model.config.vocabulary);
   const auto device = model.device();
-  const Tensor flat = hidden.reshape({-1, hidden.size(2)});
-  for (std::size_t begin = 0; begin < targets.size();) {
-    std::vector<std::int64_t> places, slots, tokens;
+  std::size_t begin = 0;
+  for (std::int64_t first = 0; first < hidden.size(0); first += per_pass) {
+    const std::int64_t count = std::min(per_pass, hidden.size(0) - first);
+    std::vector<std::int64_t> slots, tokens;
+    std::int64_t slot_now = -1, place = -1;
     std::size_t end = begin;
     for (; end < targets.size(); ++end) {
-      if (places.empty() || places.back() != targets[end].place) {
-        if (static_cast<std::int64_t>(places.size()) == per_pass) break;
-        places.push_back(targets[end].place);
-      }
-      slots.push_back(static_cast<std::int64_t>(places.size()) - 1);
+      if (targets[end].place != place && ++slot_now == count) break;
+      place = targets[end].place;
+      slots.push_back(slot_now);
       tokens.push_back(targets[end].token);
     }
-    const Tensor logits = model.logits(flat.index_select(0, torch::tensor(places).to(device)));  // [P,V]
+    const Tensor logits = model.logits(hidden.narrow(0, first, count));  // [count,V]
     const Tensor wide = logits.dtype() == torch::kFloat64 ? logits : logits.to(torch::kFloat32);
     const Tensor slot = torch::tensor(slots).to(device), token = torch::tensor(tokens).to(device);
     const Tensor chosen = (wide.index({slot, token}) - wide.logsumexp(-1).index_select(0, slot)).to(torch::kCPU, torch::kFloat64);
@@ -117,6 +125,7 @@ void score_batch(const Model& model, const Conversion* conversion, ForwardOption
       return masked_attention(h.q, h.k, h.v, seen, call);
     };
   }
+  options.keep = torch::tensor(asked_places(b.targets)).to(model.device());
   add_scores(model, model.hidden(b.ids.to(model.device()), conversion, options), b.targets, out);
 }
 

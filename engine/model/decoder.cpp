@@ -86,7 +86,12 @@ Tensor Model::hidden(const Tensor& ids, const Conversion* conversion, const Forw
     if (options.norms) call.norms = &(*options.norms)[i];
     call.counted = options.counted;
     const Tensor y = options.attend ? options.attend(i, h, call) : hybrid_attention(h.q, h.k, h.v, call);  // [B,H,T,D]
-    const Tensor out = block.o(y.transpose(1, 2).reshape({ids.size(0), ids.size(1), -1}), with_lora);
+    Tensor rows = y.transpose(1, 2).reshape({ids.size(0), ids.size(1), -1});
+    if (options.keep.defined() && i + 1 == blocks.size()) {
+      rows = rows.flatten(0, 1).index_select(0, options.keep);
+      x = x.flatten(0, 1).index_select(0, options.keep);
+    }
+    const Tensor out = block.o(rows, with_lora);
     if (options.on_attention) options.on_attention(static_cast<std::int64_t>(i), out);
     x = finish_block(block, x, out, with_lora);
   }

@@ -50,6 +50,9 @@ struct ForwardOptions {
   std::vector<BranchNorms>* norms = nullptr;  ///< resized to L and filled
   Tensor counted;    ///< [B,T] bool, the tokens that norms count; undefined: all
   Tensor positions;  ///< [T] or [B,T] int64 on the CPU, each token's position; undefined: 0…T−1
+  /// [P] int64 on the model's device, rows · T + token: only these leave the last block, hidden() returns [P,M].
+  /// Undefined: all of them.
+  Tensor keep;
   /// Computes a layer's attention [B,H,T,D] in place of hybrid_attention (a prefix tree, decoding); empty: not replaced.
   std::function<Tensor(std::size_t layer, const Heads&, const AttentionCall&)> attend;
   /// Called with (layer, attention block's output after the output projection [B,T,M]).
@@ -65,7 +68,7 @@ struct Model {
   Tensor inverse_frequencies;  ///< [D/2] float32 on the CPU
 
   torch::Device device() const { return embedding.device(); }
-  /// ids [B,T] int64 on the model's device → final hidden states [B,T,M] after the last norm. `conversion` may be null
+  /// ids [B,T] int64 on the model's device → final hidden states [B,T,M] (ForwardOptions::keep: [P,M]) after the last norm. `conversion` may be null
   /// for components that need no feature map. Adapters are on for every component but teacher.
   Tensor hidden(const Tensor& ids, const Conversion* conversion, const ForwardOptions& options) const;
   Tensor logits(const Tensor& hidden_states) const;  ///< [...,M] → [...,V] in the model's dtype

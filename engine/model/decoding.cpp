@@ -99,9 +99,9 @@ Tensor Decoding::prefill(const Tensor& ids) {
     remember(layers_[layer], h, call);
     return hybrid_attention(h.q, h.k, h.v, call);
   };
-  const Tensor hidden = model_.hidden(ids, conversion_, o);
   length_ = ids.size(1);
-  return hidden.select(1, length_ - 1);
+  o.keep = torch::arange(ids.size(0), ids.options()) * length_ + (length_ - 1);
+  return model_.hidden(ids, conversion_, o);
 }
 
 Tensor Decoding::step(const Tensor& ids) {
