@@ -25,7 +25,7 @@ struct EvaluateOptions {
                                                  ///< score, and the next call goes on from there
   std::optional<std::filesystem::path> harness;  ///< see write_harness_results
   std::int64_t batch_rows = 0;                   ///< most rows of one forward pass; 0: by tokens
-  std::int64_t recheck = 8;                      ///< requests a component scored once more, alone
+  std::int64_t recheck = 4;                      ///< requests a component scored once more, alone
   std::function<bool()> stop = [] { return false; };
   std::function<void(const std::string& component, std::int64_t done, std::int64_t all)> progress{};  ///< in requests
 };

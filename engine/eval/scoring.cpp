@@ -207,10 +207,16 @@ std::vector<Scored> score_requests(const Model& model, const Conversion* convers
   std::stable_sort(trees.begin(), trees.end(), [](const TokenTree& a, const TokenTree& b) {
     return std::tuple(a.is_chain(), a.tokens.size()) > std::tuple(b.is_chain(), b.tokens.size());
   });
-  std::vector<std::size_t> begins{0};
-  while (begins.back() < trees.size()) begins.push_back(begins.back() + batch_rows(trees, begins.back(), batches, model, options.component));
-  const std::size_t count = begins.size() - 1;
   const auto cores = static_cast<std::size_t>(std::max(1, at::get_num_threads()));
+  ScoreBatches sized = batches;
+  if (sized.tokens == 0 && !model.device().is_cuda()) {  // several batches a thread, so that all end together
+    std::size_t all = 0;
+    for (const auto& tree : trees) all += tree.tokens.size();
+    sized.tokens = std::clamp<std::int64_t>(static_cast<std::int64_t>(all / (4 * cores)), 512, most_tokens(batches, model.device()));
+  }
+  std::vector<std::size_t> begins{0};
+  while (begins.back() < trees.size()) begins.push_back(begins.back() + batch_rows(trees, begins.back(), sized, model, options.component));
+  const std::size_t count = begins.size() - 1;
   const std::size_t threads = model.device().is_cuda() ? 1 : std::clamp<std::size_t>(count, 1, cores);
   const InnerThreads inner(static_cast<int>(cores / threads));
   std::vector<std::vector<BranchNorms>> norms(options.norms ? count : 0);
