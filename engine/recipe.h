@@ -21,22 +21,47 @@ struct FeatureMapSpec {
   std::string size = "square";         ///< square (F = D), half (F = D/2) or a number of columns
   std::string columns = "leading";     ///< which columns of the identity stay where F < D: leading, interleaved
   bool bias = false;
+  std::string bias_size = "column";  ///< column: b [F] a head; head: one scalar a head (LoLCATs' T2R)
   bool tied = false;       ///< one map for queries and keys
   bool learned = true;     ///< false: σ(x) without W
+  std::string sharing = "head";   ///< head: W [D,F] a head; layer: one for all heads; model: one over all heads joined (SUPRA)
+  std::string start = "identity"; ///< identity, kaiming (uniform)
   double init_noise = 0.1; ///< standard deviation of the noise on the identity start
+  double temperature = 1;  ///< σ((Wᵀx + b) / temperature)
+  std::string softmax_over = "half";  ///< half: each half sums to 1; both: the two halves together (FLA)
+  std::string exp_shift = "none";     ///< none: exp itself; row: minus each row's maximum, as LoLCATs' exp_dim does
+  std::string rope = "before";        ///< before, after (SUPRA), none (Liger): where φ's input or output is rotated
+};
+
+/// The linear branch beside φ.
+struct LinearSpec {
+  std::string normaliser = "sum";  ///< sum: Σφφ; group-norm: per head, without one (SUPRA); none (Liger)
+  std::string decay = "none";      ///< none, slopes (a fixed rate a head, SUPRA); mixing gla brings its own gate
+  double gate_divisor = 16;        ///< gla: log gate = log sigmoid(k) / divisor
+  double epsilon = 0;              ///< added to denominators; Liger's LoLCATs has 1e-6
+  std::string empty_rows = "window";  ///< rows without a linear key: window (SWA at weight 1), mixing (SWA at g)
 };
 
 struct MixingSpec {
-  std::string kind = "fixed";  ///< fixed, learned, shared-denominator
-  double weight = 0.5;         ///< g: fixed value, or the start of the learned / shared factor
+  std::string kind = "fixed";  ///< fixed, learned, gated, shared-denominator, gla
+  double weight = 0.5;         ///< g: fixed value, or the start of the learned, gated or shared factor
+  bool trainable = true;       ///< false: the factor stays at its start (Liger's LoLCATs)
+  bool affine = false;         ///< shared-denominator: the linear terms are weighted 1 − s, not 1
 };
 
 struct AttentionSpec {
   FeatureMapSpec feature_map;
   std::int64_t window = 64;                ///< keys the window branch sees, the query itself included
+  bool window_counts_query = true;         ///< false: w keys beside the query itself
+  std::string window_layout = "sliding";   ///< sliding, terraced, terraced-as-published (METHODS.md, C12–C16)
   std::string linear_context = "outside";  ///< outside, overlap
+  LinearSpec linear;
   MixingSpec mixing;
   std::int64_t sinks = 8;  ///< first positions of the `sinks` and `swa+sinks` components
+  std::string precision = "float32";  ///< of scores, states and normalisers: float32, float64, model
+  std::vector<std::int64_t> softmax_layers;  ///< layers that keep the teacher's softmax, from 0
+  std::vector<std::int64_t> skipped_layers;  ///< layers whose attention is left out
+  std::vector<std::int64_t> layer_windows;   ///< a window for each layer; empty: `window` for all
 };
 
 struct DataSpec {
@@ -47,12 +72,17 @@ struct DataSpec {
   std::string packing = "documents";  ///< documents: one (truncated) document a row; packed: joined and cut
   double far_share = 0.5;             ///< builtin:corpus only: share of documents that need far memory
   double validation_share = 0.02;     ///< documents held out by hash for the validation loss
+  std::string validation_path{};      ///< text whose documents are the held-out ones; empty: a share of `path`
+  std::int64_t validation_rows = 64;  ///< most held-out rows
+  std::string bos = "tokenizer";      ///< BOS before each document: tokenizer (its own policy), always, never
 };
 
 struct LoraSpec {
   std::int64_t rank = 8;
   double alpha = 16;
   std::vector<std::string> targets = {"q", "k", "v", "o"};  ///< of q, k, v, o, gate, up, down
+  double dropout = 0;                ///< probability that an adapter's input value is dropped while training
+  std::vector<std::int64_t> layers;  ///< layers that get adapters, from 0; empty: all
 };
 
 /// SSD (METHODS.md, "SSD"): epoch k uses the k-th value, the last one is held.
@@ -61,25 +91,30 @@ struct ScheduleSpec {
   std::vector<std::int64_t> window;     ///< empty: attention.window
   std::string drop = "sequence";        ///< what is dropped together: sequence, step, layer, head
   std::string linear_when_dropped = "all";  ///< what linear attention sees then: all, outside
+  std::string dropped_weight = "one";       ///< weight of linear attention then: one, mixing (1 − g)
 };
 
 struct LearningRateSpec {
   std::string kind = "plateau";  ///< plateau, constant, cosine, linear
   std::int64_t warmup_steps = 0;
   double factor = 0.1;           ///< plateau: multiplies the rate
-  std::int64_t patience = 10;    ///< plateau: evaluations without a better loss
+  std::int64_t patience = 10;    ///< plateau: units without a better loss
+  std::string unit = "evaluations";  ///< plateau: evaluations, epochs
   double floor = 1e-5;           ///< lowest rate of plateau and cosine
 };
 
 struct EarlyStopSpec {
-  std::string metric;         ///< empty: off; delta_h_swa, delta_la_na, accuracy/<component>, validation/loss
+  /// Empty: off; delta_h_swa, delta_la_na, accuracy/<component>, validation/loss, or any series that evaluations write; a sum: "accuracy/hybrid + delta_la_na".
+  std::string metric;
   std::int64_t patience = 3;  ///< evaluations without a better value
+  std::string hand_on = "best";  ///< what the next stage and the result take: best, last; both are kept
 };
 
 struct StageSpec {
   std::string kind = "finetune";                  ///< transfer, finetune
   std::string objective = "attention-weights";    ///< transfer: attention-weights, attention-outputs, hybrid-outputs
   double output_loss_scale = 1000;                ///< transfer: factor on the mean-squared error (LoLCATs: 1000)
+  double weights_loss_scale = 0;                  ///< transfer by outputs: the weights' cross-entropy is added, times this
   std::string component = "hybrid";               ///< finetune: hybrid, linear
   std::string trainable = "lora";                 ///< finetune: lora, full
   bool train_feature_maps = false;                ///< finetune: φ and mixing learn too
@@ -107,6 +142,8 @@ struct EvaluationSpec {
   std::string sampler = "task";     ///< of the shots: task (its own), first-n, seeded
   std::int64_t shots_seed = 1234;   ///< of the seeded sampler, as the harness's
   std::string split{};       ///< empty: the task's own
+  std::string bos = "tokenizer";          ///< BOS before each prompt: tokenizer (its own policy), always, never
+  std::string ablation_weights = "one";   ///< swa and linear alone: one, mixing (they keep g and 1 − g)
 };
 
 struct Recipe {
@@ -115,6 +152,7 @@ struct Recipe {
   std::string dtype = "auto";   ///< auto, float32, bfloat16, float64
   std::int64_t threads = 0;     ///< CPU threads; 0: one per core
   std::string model = "builtin:tiny";
+  std::string start_from{};      ///< trained tensors to begin with: a run ("12", "lolcats", "12@84") or a checkpoint folder
   DataSpec data;
   AttentionSpec attention;
   std::vector<StageSpec> stages;
