@@ -36,7 +36,8 @@ std::string identity(const Subject& subject, const Workspace& w) {
   Recipe r = subject.recipe;
   r.name.clear();
   r.evaluation = EvaluationSpec{};
-  r.evaluation.window = evaluation_window(subject.recipe);
+  r.evaluation.window = subject.recipe.evaluation.window;
+  r.evaluation.ablation_weights = subject.recipe.evaluation.ablation_weights;
   std::string text = to_resolved_yaml(r) + w.device.str() + dtype_name(w.dtype);
   auto add_files = [&](const fs::path& folder) {
     std::vector<std::string> files;
@@ -74,7 +75,7 @@ EvaluationReport evaluate_subject(const Subject& subject, const EvaluateOptions&
   auto score = [&](const std::vector<std::string>& components, const std::vector<ComponentResult>& known) {
     EvaluationPlan plan;
     plan.components = components;
-    plan.window = evaluation_window(r);
+    plan.window = r.evaluation.window;  // 0: each layer's own
     plan.batches.rows = options.batch_rows;
     plan.known = known;
     plan.keep_samples = true;
@@ -122,7 +123,7 @@ std::string generate(const Subject& subject, const std::string& prompt, const st
                      std::to_string(w.model.config.max_positions) + " positions");
   ForwardOptions options;
   options.component = component_from(component);
-  options.window = evaluation_window(subject.recipe);
+  options.window = subject.recipe.evaluation.window;
   // A few tokens of the prompt go before the new ones, so that the decoder keeps the space between them.
   const std::vector<std::int32_t> before(ids.end() - std::min<std::ptrdiff_t>(8, std::ssize(ids)), ids.end());
   const std::string begin = w.tokenizer.decode(before, true);

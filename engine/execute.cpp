@@ -4,14 +4,15 @@
 #include <chrono>
 #include <cmath>
 
-#include "engine/convert/transfer.h"
 #include "engine/data/rows.h"
 #include "engine/error.h"
 #include "engine/eval/evaluate.h"
+#include "engine/eval/gates.h"
+#include "engine/eval/map_health.h"
 #include "engine/model/load.h"
+#include "engine/stage_step.h"
 #include "engine/torch_api.h"
 #include "engine/train/checkpoint.h"
-#include "engine/train/language_loss.h"
 #include "engine/train/trainer.h"
 #include "engine/workspace.h"
 
@@ -32,7 +33,10 @@ class Execution {
 
   std::string run() {
     score_teacher();
+    start_ = copies(work_.conversion.tensors());
     StageState state = resume_state();
+    if (!request_.resume_from) begin_from_another();
+    if (state.global_step() == 0) check_gates(0);
     if (recipe_.stages.empty() && !evaluate(nullptr, 0)) throw Cancelled{};
     for (; state.stage < static_cast<std::int64_t>(recipe_.stages.size()); next_stage(state)) {
       if (!state.finished) train_stage(state);
@@ -70,7 +74,7 @@ class Execution {
   std::optional<EvaluationRun> score_components(const std::vector<std::string>& components) {
     EvaluationPlan plan;
     plan.components = components;
-    plan.window = evaluation_window(recipe_);
+    plan.window = recipe_.evaluation.window;  // 0: each layer's own
     plan.known = fixed_;
     return evaluate_components(work_.model, &work_.conversion, work_.tokenizer, tasks_, plan,
                                [this] { return stop_.stop_requested(); });
@@ -100,6 +104,36 @@ class Execution {
     return data.state;
   }
 
+  static std::map<std::string, Tensor> copies(const std::map<std::string, Tensor>& tensors) {
+    std::map<std::string, Tensor> out;
+    for (const auto& [name, t] : tensors) out[name] = t.detach().clone();
+    return out;
+  }
+
+  void begin_from_another() {
+    if (!request_.start_from) return;
+    const fs::path& from = *request_.start_from;
+    const bool folder = fs::is_directory(from);
+    work_.start_from(recipe_, folder ? load_checkpoint(from).trained : read_tensors(from), from.string());
+    emit_(LogLine{LogLine::Level::info, "begins with the trained tensors of " + (recipe_.start_from.empty() ? from.string() : recipe_.start_from)});
+  }
+
+  void check_gates(std::int64_t step) {
+    std::vector<std::vector<std::int64_t>> rows;
+    const RowBatch batch = rows_.batch(0, 2);
+    for (std::int64_t r = 0; r < batch.rows; ++r) {
+      const auto first = batch.ids.begin() + r * batch.length;
+      rows.emplace_back(first, first + batch.lengths[static_cast<std::size_t>(r)]);
+    }
+    Points points{step, {}};
+    for (const auto& gate : conversion_gates(work_.model, work_.conversion, rows)) {
+      const bool alarm = gate.note.empty() && !gate.passed();
+      emit_(LogLine{alarm ? LogLine::Level::warning : LogLine::Level::info, "gate " + gate.sentence()});
+      if (gate.note.empty()) points.values.emplace_back("gate/" + gate.name, gate.worst);
+    }
+    emit_(points);
+  }
+
   std::int64_t planned_steps(std::size_t stage) const {
     return steps_per_epoch(recipe_, recipe_.stages[stage]) * recipe_.stages[stage].epochs;
   }
@@ -113,24 +147,11 @@ class Execution {
     optimizer_state_.clear();
   }
 
-  std::map<std::string, Tensor> stage_parameters(const StageSpec& s) {
-    std::map<std::string, Tensor> named;
-    const bool uses_mixing = s.kind == "transfer" ? s.objective == "hybrid-outputs" : s.component == "hybrid";
-    if (s.kind == "transfer" || s.train_feature_maps)
-      for (const auto& [name, t] : work_.conversion.tensors())
-        if (uses_mixing || !name.starts_with("mixing.")) named[name] = t;
-    if (s.kind == "finetune" && s.trainable == "lora") named.merge(lora_tensors(work_.model));
-    if (s.kind == "finetune" && s.trainable == "full")
-      for (auto& [name, t] : work_.model.weights()) named[name] = *t;
-    if (named.empty()) throw InputError("this stage has nothing to train: feature_map.learned is off and the mixing is fixed");
-    return named;
-  }
-
   void train_stage(StageState& state) {
     const auto index = static_cast<std::size_t>(state.stage);
     const StageSpec& s = recipe_.stages[index];
     for (auto& [name, t] : work_.trained(recipe_)) t.set_requires_grad(false);
-    auto parameters = stage_parameters(s);
+    auto parameters = stage_parameters(work_, s);
     std::int64_t count = 0;
     for (auto& [name, t] : parameters) {
       t.set_requires_grad(true);
@@ -151,11 +172,13 @@ class Execution {
         first_row += static_cast<std::uint64_t>(planned_steps(i) * recipe_.stages[i].accumulation * recipe_.stages[i].batch_size);
     }
     run_stage({recipe_, s, state.first_step, after, first_row, work_.device, rows_, optimizer,
-               [&](const MicroBatch& b, double share) { return learn(s, b, share); },
+               [&](const MicroBatch& b, double share) { return learn(work_, recipe_, s, b, share); },
                [&] { return evaluate(&s, state.global_step()); },
+               [&] { return request_.checkpoint_asked->exchange(false); },
                [&](const char* kind) { save(kind, state, optimizer); },
                [&] { work_.restore(recipe_, load_checkpoint(best_folder(state.best_step)).trained); }, emit_, stop_},
               state);
+    check_gates(state.global_step());
   }
 
   static std::string title(const StageSpec& s) {
@@ -163,58 +186,12 @@ class Execution {
     return "fine-tune " + s.component + ", " + s.trainable + (s.schedule.dropout.empty() ? "" : ", SSD");
   }
 
-  MicroLoss learn(const StageSpec& s, const MicroBatch& b, double share) {
-    if (s.kind == "transfer") {
-      const Tensor layers = transfer_losses(work_.model, work_.conversion, b.ids, b.valid, objective_from(s.objective),
-                                            s.output_loss_scale, share);
-      return {layers.mean() * share, layers * share};
-    }
-    const auto& c = work_.model.config;
-    DropPlan drop{dropout_mask(s.schedule, dropout_at(s, b.epoch), recipe_.seed, b.global_step, b.index, c.layers,
-                               b.ids.size(0), c.heads),
-                  s.schedule.linear_when_dropped == "outside"};
-    ForwardOptions options;
-    options.component = component_from(s.component);
-    options.window = window_at(s, recipe_.attention, b.epoch);
-    options.drop = &drop;
-    const Tensor sum = language_loss_sum(work_.model, &work_.conversion, b.ids, b.valid, options);
-    const double targets = (b.valid.sum() - static_cast<double>(b.ids.size(0))).item<double>();
-    const Tensor loss = sum * (share / targets);
-    loss.backward();
-    return {loss.detach(), {}};
-  }
-
-  /// The loss that the stage lowers, on held-out rows, without dropout.
-  double validation_loss(const StageSpec& s) {
-    torch::NoGradGuard off;
-    double sum = 0, targets = 0;
-    const auto& held = rows_.held_out();
-    const auto batch = static_cast<std::size_t>(s.batch_size);
-    for (std::size_t at = 0; at < held.size() && !stop_.stop_requested(); at += batch) {
-      const RowBatch rows = pack({held.begin() + static_cast<std::ptrdiff_t>(at),
-                                  held.begin() + static_cast<std::ptrdiff_t>(std::min(held.size(), at + batch))});
-      const MicroBatch b = to_device(rows, work_.device);
-      const double n = static_cast<double>(rows.targets());
-      if (s.kind == "transfer") {
-        sum += n * transfer_losses(work_.model, work_.conversion, b.ids, b.valid, objective_from(s.objective),
-                                   s.output_loss_scale, 0).mean().item<double>();
-      } else {
-        ForwardOptions options;
-        options.component = component_from(s.component);
-        options.window = evaluation_window(recipe_);
-        sum += language_loss_sum(work_.model, &work_.conversion, b.ids, b.valid, options).item<double>();
-      }
-      targets += n;
-    }
-    return targets > 0 ? sum / targets : std::nan("");
-  }
-
   std::optional<std::map<std::string, double>> evaluate(const StageSpec* stage, std::int64_t step) {
     const double start = now_s();
     emit_(Progress{.phase = "evaluate", .total_step = step});
     std::map<std::string, double> metrics;
     Points points{step, {}};
-    if (stage && !rows_.held_out().empty()) metrics["validation/loss"] = validation_loss(*stage);
+    if (stage && !rows_.held_out().empty()) metrics["validation/loss"] = validation_loss(work_, recipe_, *stage, rows_.held_out(), [this] { return stop_.stop_requested(); });
     const auto run = score_components(recipe_.evaluation.components);
     if (!run || stop_.stop_requested()) return std::nullopt;
     Evaluated event{step, evaluation_window(recipe_), 0, summarise(tasks_, run->results)};
@@ -223,13 +200,37 @@ class Execution {
       metrics[score.component.starts_with("delta_") ? score.component : "accuracy/" + score.component] = score.value;
     }
     for (const auto& [name, value] : metrics) points.values.emplace_back(name.starts_with("delta_") ? "delta/" + name.substr(6) : name, value);
-    for (std::size_t l = 0; l < run->linear_share.size(); ++l)
-      points.values.emplace_back("share/layer." + std::to_string(l), run->linear_share[l]);
+    add_shares(points, run->linear_share);
+    if (!rows_.held_out().empty())
+      for (auto& value : map_health(work_.model, work_.conversion, start_, rows_.held_out())) points.values.push_back(std::move(value));
+    for (const auto& [name, value] : points.values) metrics[name] = value;  // early stopping may watch any of them
+    for (auto& score : exposure(tasks_, narrowest_window())) event.scores.push_back(std::move(score));
     event.seconds = now_s() - start;
     emit_(points);
     emit_(event);
     last_ = event;
     return metrics;
+  }
+
+  static void add_shares(Points& points, const std::vector<std::vector<double>>& shares) {
+    for (std::size_t l = 0; l < shares.size(); ++l) {
+      if (shares[l].empty()) continue;
+      const std::string layer = "share/layer." + std::to_string(l);
+      double sum = 0;
+      for (std::size_t h = 0; h < shares[l].size(); ++h) {
+        sum += shares[l][h];
+        points.values.emplace_back(layer + ".head." + std::to_string(h), shares[l][h]);
+      }
+      points.values.emplace_back(layer, sum / static_cast<double>(shares[l].size()));
+    }
+  }
+
+  std::int64_t narrowest_window() const {
+    std::int64_t window = evaluation_window(recipe_);
+    if (recipe_.evaluation.window == 0)
+      for (const auto& layer : work_.conversion.layers)
+        if (layer.kind == LayerKind::converted) window = std::min(window, layer.window);
+    return window + (work_.conversion.window_counts_query ? 0 : 1);
   }
 
   /// Named by its step: a checkpoint that resume may start from never changes.
@@ -285,6 +286,7 @@ class Execution {
   std::vector<EvalTask> tasks_;
   std::vector<ComponentResult> fixed_;
   std::map<std::string, Tensor> optimizer_state_;
+  std::map<std::string, Tensor> start_;  ///< the conversion's tensors before anything was trained
   std::vector<fs::path> kept_;
   fs::path kept_best_;
   Evaluated last_;

@@ -16,7 +16,7 @@ constexpr std::uint64_t mix64(std::uint64_t x) {
 }
 
 /// Streams keep draws for different purposes apart.
-enum class Stream : std::uint64_t { map_noise = 1, lora_init, data_order, dropout, bootstrap, held_out, weights, sampling };
+enum class Stream : std::uint64_t { map_noise = 1, lora_init, data_order, dropout, bootstrap, held_out, weights, sampling, lora_dropout };
 
 class CounterRng {
  public:

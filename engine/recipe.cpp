@@ -55,33 +55,70 @@ void check_map(const FeatureMapSpec& m, std::vector<Problem>& problems) {
     problems.push_back({"attention.feature_map.learned", "a map without W has neither bias nor size: remove those keys"});
 }
 
+void check_attention(const AttentionSpec& a, std::vector<Problem>& problems) {
+  check_map(a.feature_map, problems);
+  const bool fades = a.linear.decay != "none" || a.mixing.kind == "gla";
+  if (a.mixing.kind == "shared-denominator" && (a.linear.normaliser != "sum" || fades))
+    problems.push_back({"attention.linear.normaliser", "a shared denominator is a sum: use normaliser sum and decay none"});
+  if (fades && a.window_layout != "sliding")
+    problems.push_back({"attention.window_layout", "a fading state is defined for the sliding window only"});
+  if (a.mixing.kind == "gla" && a.linear.decay != "none")
+    problems.push_back({"attention.linear.decay", "gla brings its own decay: use none"});
+  for (auto layer : a.softmax_layers)
+    if (std::ranges::count(a.skipped_layers, layer) > 0)
+      problems.push_back({"attention.skipped_layers", "layer " + std::to_string(layer) + " is in softmax_layers too"});
+}
+
+std::vector<std::string> summands(const std::string& metric) {
+  std::vector<std::string> names;
+  for (std::size_t at = 0; at <= metric.size();) {
+    const std::size_t end = std::min(metric.find('+', at), metric.size());
+    const auto first = metric.find_first_not_of(' ', at), last = metric.find_last_not_of(' ', end - 1);
+    names.push_back(first >= end || end == at ? "" : metric.substr(first, last - first + 1));
+    at = end + 1;
+  }
+  return names;
+}
+
 void check_early_stop(const Recipe& r, const StageSpec& s, const std::string& prefix, std::vector<Problem>& problems) {
-  const std::string& metric = s.early_stopping.metric;
-  if (metric.empty()) return;
+  if (s.early_stopping.metric.empty()) return;
   const auto& components = r.evaluation.components;
-  auto needs = [&](const std::string& a, const std::string& b) {
-    if (!contains(components, a) || !contains(components, b))
-      problems.push_back({prefix + "early_stopping.metric", metric + " needs the components " + a + " and " + b +
-                                                                " in evaluation.components"});
-  };
-  if (metric == "delta_h_swa") needs("hybrid", "swa");
-  else if (metric == "delta_la_na") needs("linear", "none");
-  else if (metric.starts_with("accuracy/")) needs(metric.substr(9), metric.substr(9));
-  else if (metric != "validation/loss")
-    problems.push_back({prefix + "early_stopping.metric",
-                        "expected delta_h_swa, delta_la_na, validation/loss or accuracy/<component>"});
+  static constexpr const char* k_series[] = {"share/", "denominator/", "map/", "mixing/"};
+  for (const auto& metric : summands(s.early_stopping.metric)) {
+    auto needs = [&](const std::string& a, const std::string& b) {
+      if (!contains(components, a) || !contains(components, b))
+        problems.push_back({prefix + "early_stopping.metric", metric + " needs the components " + a + " and " + b +
+                                                                  " in evaluation.components"});
+    };
+    if (metric == "delta_h_swa") needs("hybrid", "swa");
+    else if (metric == "delta_la_na") needs("linear", "none");
+    else if (metric.starts_with("accuracy/")) needs(metric.substr(9), metric.substr(9));
+    else if (metric != "validation/loss" && std::ranges::none_of(k_series, [&](const char* p) { return metric.starts_with(p); }))
+      problems.push_back({prefix + "early_stopping.metric",
+                          "\"" + metric + "\" is not measured; expected delta_h_swa, delta_la_na, validation/loss, accuracy/<component>, "
+                          "a series that begins with share/, denominator/, map/ or mixing/, or a sum of these"});
+  }
   if (r.evaluation.every == 0)
     problems.push_back({prefix + "early_stopping.metric", "early stopping needs evaluation.every above 0"});
+}
+
+void check_transfer(const Recipe& r, const StageSpec& s, const std::string& prefix, std::vector<Problem>& problems) {
+  const AttentionSpec& a = r.attention;
+  const bool mixing_learns = a.mixing.kind != "fixed" && a.mixing.kind != "gla" && a.mixing.trainable;
+  if (!a.feature_map.learned && !mixing_learns)
+    problems.push_back({prefix + "kind", "nothing to train: the feature map has no W and the mixing is fixed"});
+  else if (!a.feature_map.learned && s.objective != "hybrid-outputs")
+    problems.push_back({prefix + "objective", "only hybrid-outputs reaches the mixing; the map has no W to train"});
+  const bool weighs = s.objective == "attention-weights" || s.weights_loss_scale > 0;
+  if (weighs && (a.linear.normaliser != "sum" || a.linear.decay != "none" || a.mixing.kind == "gla"))
+    problems.push_back({prefix + "objective", "attention weights are compared as shares of a sum: this linear branch has none; use attention-outputs or hybrid-outputs"});
 }
 
 void check_stage(const Recipe& r, std::size_t index, std::vector<Problem>& problems) {
   const StageSpec& s = r.stages[index];
   const std::string prefix = "stages[" + std::to_string(index) + "].";
   check_early_stop(r, s, prefix, problems);
-  if (s.kind == "transfer" && !r.attention.feature_map.learned && r.attention.mixing.kind == "fixed")
-    problems.push_back({prefix + "kind", "nothing to train: the feature map has no W and the mixing is fixed"});
-  if (s.kind == "transfer" && !r.attention.feature_map.learned && s.objective != "hybrid-outputs")
-    problems.push_back({prefix + "objective", "only hybrid-outputs reaches the mixing; the map has no W to train"});
+  if (s.kind == "transfer") check_transfer(r, s, prefix, problems);
   if (s.kind != "finetune") return;
   if (s.trainable == "lora" && s.lora.targets.empty())
     problems.push_back({prefix + "lora.targets", "name at least one of q, k, v, o, gate, up, down"});
@@ -90,49 +127,19 @@ void check_stage(const Recipe& r, std::size_t index, std::vector<Problem>& probl
   for (std::size_t j = 0; j < index; ++j) {
     const StageSpec& before = r.stages[j];
     if (before.kind == "finetune" && before.trainable == "lora" && s.trainable == "lora" &&
-        (before.lora.rank != s.lora.rank || before.lora.alpha != s.lora.alpha || before.lora.targets != s.lora.targets))
-      problems.push_back({prefix + "lora.rank", "every LoRA stage trains the same adapters: give it rank, alpha and targets of stages[" +
+        (before.lora.rank != s.lora.rank || before.lora.alpha != s.lora.alpha || before.lora.targets != s.lora.targets ||
+         before.lora.layers != s.lora.layers))
+      problems.push_back({prefix + "lora.rank", "every LoRA stage trains the same adapters: give it rank, alpha, targets and layers of stages[" +
                                                     std::to_string(j) + "]"});
   }
+  const bool by_epoch = s.lr_schedule.unit == "epochs";
   const std::int64_t evaluations =
-      r.evaluation.every > 0 ? steps_per_epoch(r, s) * s.epochs / r.evaluation.every : s.epochs;
+      r.evaluation.every > 0 && !by_epoch ? steps_per_epoch(r, s) * s.epochs / r.evaluation.every : s.epochs;
   if (s.lr_schedule.kind == "plateau" && evaluations <= s.lr_schedule.patience + 1)
     problems.push_back({prefix + "lr_schedule.patience",
-                        "the rate cannot fall: " + std::to_string(evaluations) + " evaluations are planned, a fall needs more than " +
+                        "the rate cannot fall: " + std::to_string(evaluations) + " " + s.lr_schedule.unit + " are planned, a fall needs more than " +
                             std::to_string(s.lr_schedule.patience + 1),
                         true});
-}
-
-/// What every preset on the embedded default shares; two minutes on two cores.
-Recipe embedded(const char* name) {
-  Recipe r;
-  r.name = name;
-  r.data.tokens_per_epoch = 172'032;  // 84 steps of 8 × 256 tokens
-  r.data.far_share = 1.0;
-  r.attention.window = 32;
-  r.attention.feature_map.size = "64";
-  r.evaluation.every = 42;
-  r.evaluation.limit = 40;
-  return r;
-}
-
-StageSpec transfer_stage(const char* objective) {
-  StageSpec s = stage_defaults("transfer");
-  s.objective = objective;
-  s.epochs = 3;
-  s.accumulation = 1;
-  s.learning_rate = 0.03;
-  return s;
-}
-
-StageSpec finetune_stage(std::int64_t epochs) {
-  StageSpec s = stage_defaults("finetune");
-  s.epochs = epochs;
-  s.accumulation = 1;
-  s.learning_rate = 2e-3;
-  s.train_feature_maps = true;
-  s.lr_schedule.kind = "constant";  // a plateau could not act in so few evaluations
-  return s;
 }
 
 }  // namespace
@@ -141,7 +148,7 @@ std::vector<Problem> check(const Recipe& recipe) {
   std::vector<Problem> problems;
   Recipe copy = recipe;
   for (const auto& f : fields(copy)) check_value(f, problems);
-  check_map(recipe.attention.feature_map, problems);
+  check_attention(recipe.attention, problems);
   if (recipe.stages.size() > 64) problems.push_back({"stages", "at most 64 stages"});
   for (std::size_t i = 0; i < recipe.stages.size(); ++i) check_stage(recipe, i, problems);
   if (recipe.evaluation.tasks.empty()) problems.push_back({"evaluation.tasks", "name at least one task, such as builtin:all"});
@@ -155,49 +162,15 @@ std::vector<Problem> check(const Recipe& recipe) {
     problems.push_back({"evaluation.data", "tasks other than builtin: need the folder of their files"});
   if (recipe.data.path == "builtin:corpus" && recipe.data.sequence_length > 256)
     problems.push_back({"data.sequence_length", "documents of the built-in corpus have 256 tokens; use at most 256"});
+  if (recipe.data.path == "builtin:corpus" && (recipe.data.bos != "tokenizer" || !recipe.data.validation_path.empty()))
+    problems.push_back({recipe.data.bos != "tokenizer" ? "data.bos" : "data.validation_path",
+                        "the built-in corpus brings its own document starts and held-out documents; leave this at its default"});
   if (recipe.model != "builtin:tiny" && recipe.data.path == "builtin:corpus")
     problems.push_back({"data.path", "the built-in corpus belongs to builtin:tiny; give a file or folder of text"});
   if (recipe.model != "builtin:tiny" && !std::all_of(recipe.evaluation.tasks.begin(), recipe.evaluation.tasks.end(),
                                                      [](const std::string& t) { return !t.starts_with("builtin:"); }))
     problems.push_back({"evaluation.tasks", "the built-in tasks belong to builtin:tiny; name tasks of evaluation.data"});
   return problems;
-}
-
-const std::vector<Preset>& presets() {
-  static const std::vector<Preset> all = [] {
-    std::vector<Preset> out;
-    Recipe ssd = embedded("ssd");
-    ssd.stages = {transfer_stage("attention-weights"), finetune_stage(3)};
-    ssd.stages[1].schedule.dropout = {0.9, 0.75, 0.5};
-    out.push_back({"ssd", "SSD: scheduled sliding-window dropout",
-                   "The window branch is dropped often at first, less later, so linear attention must learn to carry.", ssd});
-
-    Recipe lolcats = embedded("lolcats");
-    lolcats.attention.feature_map = *feature_map_preset("lolcats");
-    lolcats.stages = {transfer_stage("hybrid-outputs"), finetune_stage(3)};
-    lolcats.stages[1].train_feature_maps = false;
-    out.push_back({"lolcats", "LoLCATs: hybrid outputs, then LoRA",
-                   "The common recipe: match the hybrid's outputs, then fine-tune the hybrid.", lolcats});
-
-    Recipe control = embedded("lolcats-matched");
-    control.stages = {transfer_stage("hybrid-outputs"), finetune_stage(3)};
-    out.push_back({"lolcats-matched", "LoLCATs with the remedies' feature map (matched control)",
-                   "LoLCATs' objective with the same map and budget as SSD and HedgeCATs.", control});
-
-    Recipe hedgecats = embedded("hedgecats");
-    hedgecats.stages = {transfer_stage("attention-weights"), finetune_stage(3)};
-    hedgecats.stages[1].early_stopping = {"delta_la_na", 3};
-    out.push_back({"hedgecats", "HedgeCATs: weights transfer, then short hybrid LoRA",
-                   "Linear attention learns the teacher's weights first; fine-tuning stops before it is forgotten.", hedgecats});
-
-    Recipe inference = embedded("inference-hybrid");
-    inference.stages = {transfer_stage("attention-weights")};
-    inference.stages[0].epochs = 6;
-    out.push_back({"inference-hybrid", "Inference-time hybrid: no hybrid training",
-                   "Only linear attention is trained; the window is added when the model is used.", inference});
-    return out;
-  }();
-  return all;
 }
 
 double dropout_at(const StageSpec& stage, std::int64_t epoch) {

@@ -72,6 +72,33 @@ ResumePoint newest_checkpoint(const RunReader& reader, RunId run,
   return {};
 }
 
+/// What a recipe's start_from stands for. A run's name is put down as "id@step", so that the record stays true.
+std::optional<std::filesystem::path> resolve_start(const Paths& paths, std::string& start) {
+  if (start.empty()) return std::nullopt;
+  std::error_code error;
+  if (std::filesystem::exists(start, error)) return std::filesystem::path(start);
+  const auto at = start.rfind('@');
+  const std::string name = start.substr(0, at), step = at == std::string::npos ? "" : start.substr(at + 1);
+  const RunReader reader(paths.store);
+  const std::optional<RunInfo> run = reader.find(name);
+  if (!run) throw InputError("start_from: \"" + start + "\" is neither a run of " + paths.store.string() + " nor a checkpoint folder or file.");
+  const std::filesystem::path folder = paths.checkpoints / std::to_string(run->id);
+  std::string there;
+  const auto checkpoints = reader.checkpoints(run->id);
+  for (auto c = checkpoints.rbegin(); c != checkpoints.rend(); ++c) {
+    const std::filesystem::path place = folder / std::filesystem::path(c->path).filename();
+    if (!c->live || !std::filesystem::is_regular_file(place / "manifest.json", error)) continue;
+    if (!step.empty() && std::to_string(c->step) != step) {
+      there += (there.empty() ? "" : ", ") + std::to_string(c->step);
+      continue;
+    }
+    start = std::to_string(run->id) + "@" + std::to_string(c->step);
+    return place;
+  }
+  throw InputError("start_from: run " + run->name + " has no " + (step.empty() ? "whole checkpoint" : "checkpoint at step " + step) +
+                   (there.empty() ? "." : "; it has steps " + there + "."));
+}
+
 }  // namespace
 
 Session::Session(Paths paths, Execute execute)
@@ -114,6 +141,7 @@ std::vector<Problem> Session::check(const Recipe& recipe) const { return engine:
 
 RunId Session::submit(Recipe recipe) {
   throw_on_errors(engine::check(recipe));
+  const auto start_from = resolve_start(impl_->paths, recipe.start_from);
   RunInfo info;
   info.name = recipe.name;
   info.recipe = to_resolved_yaml(recipe);
@@ -131,7 +159,8 @@ RunId Session::submit(Recipe recipe) {
                   .recipe = std::move(recipe),
                   .folder = impl_->paths.checkpoints / std::to_string(info.id),
                   .cache = impl_->paths.cache,
-                  .resume_from = std::nullopt},
+                  .resume_from = std::nullopt,
+                  .start_from = start_from},
                  info.name);
   return info.id;
 }
@@ -154,6 +183,7 @@ void Session::resume(RunId run) {
   throw_on_errors(parsed.problems);
   throw_on_errors(engine::check(parsed.recipe));
   const std::filesystem::path folder = impl_->paths.checkpoints / std::to_string(run);
+  const auto start_from = resolve_start(impl_->paths, parsed.recipe.start_from);
   const ResumePoint from = newest_checkpoint(reader, run, folder);
   {
     const std::lock_guard lock(impl_->store_mutex);
@@ -163,7 +193,8 @@ void Session::resume(RunId run) {
                   .recipe = std::move(parsed.recipe),
                   .folder = folder,
                   .cache = impl_->paths.cache,
-                  .resume_from = from.folder},
+                  .resume_from = from.folder,
+                  .start_from = start_from},
                  info->name);
 }
 

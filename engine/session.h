@@ -1,6 +1,7 @@
 #pragma once
 /// The only door into the engine for both faces.
 
+#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <functional>
@@ -32,6 +33,9 @@ struct RunRequest {
   std::filesystem::path folder;                      ///< the run's checkpoint folder, made already
   std::filesystem::path cache;
   std::optional<std::filesystem::path> resume_from;  ///< checkpoint folder to go on from
+  std::optional<std::filesystem::path> start_from;   ///< checkpoint folder or file whose tensors it begins with
+  /// Set by whoever wants a checkpoint soon; the run writes one behind its current step and clears it.
+  std::shared_ptr<std::atomic<bool>> checkpoint_asked = std::make_shared<std::atomic<bool>>(false);
 };
 
 using Emit = std::function<void(EventBody)>;

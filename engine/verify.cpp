@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/attention/conversion.h"
 #include "engine/attention/hybrid_attention.h"
 #include "engine/attention/kernel_attention.h"
 #include "engine/data/json.h"

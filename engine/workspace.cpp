@@ -52,6 +52,25 @@ void Workspace::restore(const Recipe& recipe, const std::map<std::string, Tensor
   }
 }
 
+void Workspace::start_from(const Recipe& recipe, const std::map<std::string, Tensor>& values, const std::string& source) {
+  const auto places = trained(recipe);
+  for (const auto& [name, value] : values) {
+    const auto place = places.find(name);
+    if (place == places.end()) {
+      const bool adapter = name.starts_with("lora.");
+      throw InputError("start_from: " + source + " has trained " + name + ", which this recipe has no place for" +
+                       (adapter ? "; give it a finetune stage with trainable: lora and the same targets and layers" : ""));
+    }
+    if (place->second.sizes() != value.sizes())
+      throw InputError("start_from: " + name + " of " + source + " has another shape than this recipe's; use the same attention and lora settings");
+  }
+  torch::NoGradGuard off;
+  for (const auto& [name, value] : values) {
+    Tensor target = places.at(name);
+    target.copy_(value);
+  }
+}
+
 Workspace open_workspace(const Recipe& recipe) {
   static const int all = at::get_num_threads();  // a core each, or what OMP_NUM_THREADS says
   share_the_processor();
@@ -65,7 +84,8 @@ Workspace open_workspace(const Recipe& recipe) {
     throw InputError(recipe.model + ": the tokenizer has " + std::to_string(w.tokenizer.vocab_size()) +
                      " tokens, the model's embedding only " + std::to_string(w.model.config.vocabulary));
   const ModelConfig& c = w.model.config;
-  w.conversion = make_conversion(recipe.attention, c.layers, c.heads, c.head_dim, recipe.seed, device);
+  w.conversion = make_conversion(recipe.attention, {c.layers, c.heads, c.kv_heads, c.head_dim, c.width}, recipe.seed, device);
+  w.conversion.alone_keeps_g = recipe.evaluation.ablation_weights == "mixing";
   for (const auto& stage : recipe.stages) {
     if (stage.kind != "finetune" || stage.trainable != "lora") continue;
     if (lora_tensors(w.model).empty()) add_lora(w.model, stage.lora, recipe.seed);

@@ -24,6 +24,9 @@ struct Workspace {
   std::map<std::string, Tensor> trained(const Recipe& recipe);
   /// Copies values into the tensors of the same names. Throws InputError where one is missing or mis-shaped.
   void restore(const Recipe& recipe, const std::map<std::string, Tensor>& values);
+  /// Begins with another run's tensors: each must have its place here; what `values` lacks stays at its start. `source`
+  /// goes into messages. Throws InputError and changes nothing where one does not fit.
+  void start_from(const Recipe& recipe, const std::map<std::string, Tensor>& values, const std::string& source);
 };
 
 /// Loads the model, makes the conversion's start and adds the adapters that some stage asks for (they begin at zero

@@ -52,45 +52,71 @@ struct Linear {
   Tensor has;  ///< bool, broadcasts to [B,H,Tq,1]
 };
 
-Linear linear_sums(const Inputs& in, const SeenKeys& keys, const AttentionCall& call, std::int64_t least_age) {
-  const Tensor fq = (*call.query_map)(in.q);
-  Tensor sums, has;
+Linear linear_sums(const Inputs& in, const SeenKeys& keys, const AttentionCall& call, const Tensor& seen) {
+  Tensor fq = query_features(in.q, call), sums, has;
   if (keys.state.defined()) {
+    if (keys.state_fade.defined()) fq = fq * keys.state_fade;
     sums = fq.matmul(keys.state);
     has = torch::full({1, 1, 1, 1}, keys.state_has_keys, in.q.options().dtype(torch::kBool));
   } else {
-    const Tensor seen = keys.age >= least_age;
-    const Tensor weights =
-        fq.matmul((*call.key_map)(in.k).transpose(-1, -2)).masked_fill(per_head(seen).logical_not(), 0.0);
-    sums = weights.matmul(with_ones(in.v));
+    const Tensor fk = key_features(in.k, in.q.size(1), call);
+    Tensor weights = fq.matmul(fk.transpose(-1, -2));
+    if (call.linear.decay == Decay::slopes)
+      weights = weights * (log_decay(call, in.q.size(1), 1, weights.options()) * per_head(keys.age).clamp_min(0)).exp();
+    sums = weights.masked_fill(per_head(seen).logical_not(), 0.0).matmul(with_ones(in.v));
     has = per_head(seen.any(-1, true));
   }
   const std::int64_t d = in.v.size(-1);
   return {{sums.narrow(-1, 0, d), sums.narrow(-1, d, 1)}, has};
 }
 
-}  // namespace
-
-Tensor linear_state(const Tensor& k, const Tensor& v, std::int64_t heads, const AttentionCall& call) {
-  const Tensor stand_in = k.narrow(2, 0, 0).repeat_interleave(heads / k.size(1), 1);  // [B,H,0,D]: no query is needed
-  const Inputs in = attention_inputs(stand_in, k, v, call);
-  return (*call.key_map)(in.k).transpose(-1, -2).matmul(with_ones(in.v));
+/// Positions of the queries [B or 1,Tq]: the keys' own, or the newest.
+Tensor query_positions(const SeenKeys& keys, std::int64_t queries) {
+  return keys.position.size(1) == queries ? keys.position : keys.position.amax(-1, true);
 }
 
-bool fast_in_tree(Component component, const Tensor& hidden_states) {
+/// A branch alone at the weight that it has in the mixture.
+Tensor at_its_weight(const Tensor& y, const SeenKeys& keys, const AttentionCall& call) {
+  const Tensor g = mixing_weight(call, y);
+  if (call.component != Component::swa) return (1 - g) * y;
+  if (call.linear.empty_rows_keep_g || call.overlap) return g * y;
+  const std::int64_t first = call.layout == WindowLayout::sliding ? call.window : 2 * call.window;
+  const Tensor has = (query_positions(keys, y.size(2)) >= first).unsqueeze(1).unsqueeze(-1);
+  return at::where(has, g, torch::ones_like(g)) * y;
+}
+
+}  // namespace
+
+Tensor linear_state(const Tensor& features, const Tensor& v, const Tensor& log_decay) {
+  const std::int64_t heads = features.size(1);
+  const Tensor values = (v.size(1) == heads ? v : v.repeat_interleave(heads / v.size(1), 1)).to(features.dtype());
+  if (!log_decay.defined() || features.size(2) == 0) return features.transpose(-1, -2).matmul(with_ones(values));
+  const Tensor sum = log_decay.expand({features.size(0), heads, features.size(2), log_decay.size(3)}).to(torch::kFloat64).cumsum(2);
+  const Tensor faded = features * (sum.narrow(2, sum.size(2) - 1, 1) - sum).exp().to(features.dtype());
+  return faded.transpose(-1, -2).matmul(with_ones(values));
+}
+
+bool fast_in_tree(Component component, WindowLayout layout, const Tensor& hidden_states) {
   return hidden_states.device().is_cpu() && hidden_states.dtype() == torch::kFloat32 && !at::GradMode::is_enabled() &&
-         (component == Component::teacher || component == Component::swa);
+         (component == Component::teacher || (component == Component::swa && layout == WindowLayout::sliding));
 }
 
 Tensor masked_attention(const Tensor& q, const Tensor& k, const Tensor& v, const SeenKeys& keys, const AttentionCall& call) {
-  if (keys.end.defined() && fast_in_tree(call.component, q))
+  if (call.component == Component::none) return torch::zeros_like(q);
+  const bool alone = call.alone_keeps_g && (call.component == Component::swa || call.component == Component::linear ||
+                                            call.component == Component::linear_outside);
+  if (keys.end.defined() && !alone && fast_in_tree(call.component, call.layout, q))
     return softmax_in_tree(q, k, v, keys, call.component == Component::teacher ? call.teacher_window : call.window);
   const Inputs in = attention_inputs(q, k, v, call);
   const Tensor& age = keys.age;
-  const Tensor past = age >= 0, window = past.logical_and(age < call.window);
+  const Tensor past = age >= 0;
+  Tensor near = past.logical_and(age < call.window);
+  if (call.layout == WindowLayout::terraced)
+    near = past.logical_and(age < window_at_positions(query_positions(keys, q.size(2)), 0, call).unsqueeze(-1));
+  const Tensor far = past.logical_and(near.logical_not());
   const Tensor sinks = past.logical_and((keys.position < call.sinks).unsqueeze(1));
-  auto alone = [&](std::int64_t least_age) {
-    const Linear l = linear_sums(in, keys, call, least_age);
+  auto linear = [&](const Tensor& seen) {
+    const Linear l = linear_sums(in, keys, call, seen);
     return normalised(l.branch, l.has, call);
   };
   auto output = [&]() -> Tensor {
@@ -98,25 +124,26 @@ Tensor masked_attention(const Tensor& q, const Tensor& k, const Tensor& v, const
       case Component::teacher:
         if (call.teacher_window > 0) return softmax_over(in, past.logical_and(age < call.teacher_window));
         return at::scaled_dot_product_attention(in.q, in.k, in.v, per_head(past));
-      case Component::swa: return softmax_over(in, window);
-      case Component::swa_sinks: return softmax_over(in, window.logical_or(sinks));
+      case Component::swa: return softmax_over(in, near);
+      case Component::swa_sinks: return softmax_over(in, near.logical_or(sinks));
       case Component::sinks: return softmax_over(in, sinks);
-      case Component::none: return torch::zeros_like(in.q);
-      case Component::linear: return alone(0);
-      case Component::linear_outside: return alone(call.window);
+      case Component::none: break;
+      case Component::linear: return linear(past);
+      case Component::linear_outside: return linear(far);
       case Component::hybrid:
       case Component::hybrid_overlap: {
         const bool overlap = call.overlap || call.component == Component::hybrid_overlap;
-        const Linear l = linear_sums(in, keys, call, overlap ? 0 : call.window);
-        if (call.mixing == Mixing::shared_denominator) return mixed_in_one(window_sums(in, window), l.branch, call);
-        const bool fast = keys.end.defined() && fast_in_tree(Component::swa, in.q);
-        const Tensor near = fast ? softmax_in_tree(in.q, in.k, in.v, keys, call.window) : softmax_over(in, window);
-        return mixed(near, l.branch, l.has, call);
+        const Linear l = linear_sums(in, keys, call, overlap ? past : far);
+        if (call.mixing == Mixing::shared_denominator) return mixed_in_one(window_sums(in, near), l.branch, call);
+        const bool fast = keys.end.defined() && fast_in_tree(Component::swa, call.layout, in.q);
+        const Tensor window = fast ? softmax_in_tree(in.q, in.k, in.v, keys, call.window) : softmax_over(in, near);
+        return mixed(window, normalised(l.branch, l.has, call), l.has, call);
       }
     }
     return {};
   };
-  return output().to(q.dtype());
+  const Tensor y = output();
+  return (alone ? at_its_weight(y, keys, call) : y).to(q.dtype());
 }
 
 }  // namespace engine

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "engine/attention/branches.h"
 #include "engine/attention/kernel_attention.h"
 #include "engine/error.h"
 #include "engine/torch_api.h"
@@ -39,7 +40,7 @@ Tensor weights_loss(const Tensor& q, const Tensor& k, const Tensor& valid, const
   const bool train = share > 0;
   const double count = valid.sum().item<double>() * static_cast<double>(q.size(1));
   torch::AutoGradMode grad(train);
-  const Tensor fq = (*call.query_map)(q), fk = (*call.key_map)(k);
+  const Tensor fq = query_features(q, call), fk = key_features(k, q.size(1), call);
   // Each tile's graph ends at these copies and is freed at once; the maps' own graph is walked once at the end.
   const Tensor fq_leaf = fq.detach().requires_grad_(train), fk_leaf = fk.detach().requires_grad_(train);
   Tensor total = torch::zeros({}, q.options());
@@ -55,10 +56,10 @@ Tensor weights_loss(const Tensor& q, const Tensor& k, const Tensor& valid, const
 }
 
 Tensor outputs_loss(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& valid, const AttentionCall& call,
-                    TransferObjective objective, double scale, double share) {
+                    const TransferLoss& settings, double share) {
   AttentionCall teacher = call, student = call;
   teacher.component = Component::teacher;
-  student.component = objective == TransferObjective::hybrid_outputs ? Component::hybrid : Component::linear;
+  student.component = settings.objective == TransferObjective::hybrid_outputs ? Component::hybrid : Component::linear;
   Tensor target;
   {
     torch::NoGradGuard off;
@@ -66,7 +67,7 @@ Tensor outputs_loss(const Tensor& q, const Tensor& k, const Tensor& v, const Ten
   }
   torch::AutoGradMode grad(share > 0);
   const Tensor error = (hybrid_attention(q, k, v, student) - target).to(torch::kFloat32).square().mean(-1);  // [B,H,T]
-  const Tensor loss = scale * (error * valid.unsqueeze(1)).sum() / (valid.sum() * q.size(1));
+  const Tensor loss = settings.scale * (error * valid.unsqueeze(1)).sum() / (valid.sum() * q.size(1));
   if (share > 0 && loss.requires_grad()) (loss * share).backward();
   return loss.detach();
 }
@@ -80,37 +81,61 @@ TransferObjective objective_from(const std::string& name) {
   throw InputError("unknown objective \"" + name + "\"; expected attention-weights, attention-outputs or hybrid-outputs");
 }
 
-Tensor transfer_layer_loss(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& valid,
-                           const AttentionCall& call, TransferObjective objective, double scale, double share) {
-  if (objective != TransferObjective::attention_weights) return outputs_loss(q, k, v, valid, call, objective, scale, share);
+namespace {
+
+Tensor weights_objective(const Tensor& q, const Tensor& k, const Tensor& valid, const AttentionCall& call, double share) {
   AttentionCall linear = call;
   linear.component = Component::linear;
-  if (kernel_takes(q, linear)) return torch::tensor(kernel_weights_loss(q, k, valid, call, share));
-  const auto sums = q.dtype() == torch::kFloat64 ? torch::kFloat64 : torch::kFloat32;
+  const bool plain = call.query_map->is_plain() && call.key_map->is_plain() && !call.linear_q.defined() &&
+                     call.linear.plain() && call.sums == torch::kFloat32;
+  if (plain && kernel_takes(q, linear)) return torch::tensor(kernel_weights_loss(q, k, valid, call, share));
+  const auto sums = sums_dtype(call, q);
   const std::int64_t groups = q.size(1) / k.size(1);
   const Tensor keys = groups == 1 ? k : k.repeat_interleave(groups, 1);
   return weights_loss(q.to(sums), keys.to(sums), valid.to(sums), call, share);
 }
 
+}  // namespace
+
+Tensor transfer_layer_loss(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& valid,
+                           const AttentionCall& call, const TransferLoss& loss, double share) {
+  if (loss.objective == TransferObjective::attention_weights) return weights_objective(q, k, valid, call, share);
+  Tensor sum = outputs_loss(q, k, v, valid, call, loss, share);
+  if (loss.weights_scale > 0)
+    sum = sum + loss.weights_scale * weights_objective(q, k, valid, call, share * loss.weights_scale);
+  return sum;
+}
+
 Tensor transfer_losses(const Model& model, const Conversion& conversion, const Tensor& ids, const Tensor& valid,
-                       TransferObjective objective, double scale, double share) {
+                       const TransferLoss& loss, double share) {
   torch::NoGradGuard off;
   const auto turns = model.rotary(torch::arange(ids.size(1)));
   Tensor x = at::embedding(model.embedding, ids);
   std::vector<Tensor> losses;
-  const double layer_share = share / static_cast<double>(model.blocks.size());
+  const double layer_share = share / static_cast<double>(conversion.converted_layers());
   for (std::size_t i = 0; i < model.blocks.size(); ++i) {
     const Block& block = model.blocks[i];
-    const Heads h = model.heads(block, model.normalise(x, block.attention_norm), turns, /*with_lora=*/false);
-    AttentionCall call = conversion.call(i);
+    const Tensor normed = model.normalise(x, block.attention_norm);
+    const Heads h = model.heads(block, normed, turns, /*use=*/false);
+    AttentionCall call;
+    {
+      torch::AutoGradMode grad(share > 0);  // a data-dependent gate has its graph from here on
+      call = conversion.call(i, Component::hybrid, 0, {normed, h.raw_q, h.raw_k, h.q, h.k, turns});
+    }
     call.teacher_window = model.config.teacher_windows[i];
-    losses.push_back(transfer_layer_loss(h.q, h.k, h.v, valid, call, objective, scale, layer_share).to(torch::kFloat32));
+    losses.push_back(conversion.layers[i].kind == LayerKind::converted
+                         ? transfer_layer_loss(h.q, h.k, h.v, valid, call, loss, layer_share).to(torch::kFloat32)
+                         : torch::zeros({}, torch::TensorOptions().device(ids.device())));
     call.component = Component::teacher;
     const Tensor y = hybrid_attention(h.q, h.k, h.v, call);
-    const Tensor out = block.o(y.transpose(1, 2).reshape({ids.size(0), ids.size(1), -1}), /*with_lora=*/false);
-    x = model.finish_block(block, x, out, /*with_lora=*/false);
+    const Tensor out = block.o(y.transpose(1, 2).reshape({ids.size(0), ids.size(1), -1}), /*use=*/false);
+    x = model.finish_block(block, x, out, /*use=*/false);
   }
   return at::stack(losses);
+}
+
+Tensor mean_loss(const Tensor& layers, const Conversion& conversion) {
+  return layers.sum() / static_cast<double>(conversion.converted_layers());
 }
 
 }  // namespace engine

@@ -44,7 +44,7 @@ TextRows TextRows::builtin(const Recipe& recipe) {
   t.seed_ = static_cast<std::uint64_t>(recipe.seed);
   t.far_share_ = recipe.data.far_share;
   t.length_ = std::min<std::int64_t>(recipe.data.sequence_length, TinyMix{}.length);
-  for (std::size_t i = 0; i < k_held_out_rows && recipe.data.validation_share > 0; ++i) {
+  for (std::size_t i = 0; i < static_cast<std::size_t>(recipe.data.validation_rows) && recipe.data.validation_share > 0; ++i) {
     const auto d = tiny_document(t.seed_, TinySplit::validation, i, {.far_share = t.far_share_});
     t.held_out_.emplace_back(d.tokens.begin(),
                              d.tokens.begin() + std::min<std::ptrdiff_t>(t.length_, std::ssize(d.tokens)));
@@ -53,17 +53,25 @@ TextRows TextRows::builtin(const Recipe& recipe) {
   return t;
 }
 
-TextRows TextRows::from_files(const Recipe& recipe, const Tokenizer& tokenizer, const TokenCacheOptions& options) {
+TextRows TextRows::from_files(const Recipe& recipe, const Tokenizer& given, const TokenCacheOptions& options) {
   const DataSpec& data = recipe.data;
-  const bool packed = data.packing == "packed";
+  const bool packed = data.packing == "packed", own_text = data.validation_path.empty();
+  const Tokenizer tokenizer = given.with_bos(data.bos);
   const auto index = std::make_shared<const RowIndex>(TokenCache::open(data.path, data.text_field, tokenizer, options),
-                                                      RowShape{data.sequence_length, packed, data.validation_share});
+                                                      RowShape{data.sequence_length, packed, own_text ? data.validation_share : 0});
   if (index->rows() == 0)
     throw InputError(data.path + ": no training row; every document is held out or shorter than two tokens" +
                      (packed ? ", or the whole text is shorter than data.sequence_length" : ""));
   TextRows t;
   t.seed_ = static_cast<std::uint64_t>(recipe.seed);
-  t.held_out_ = index->held_out(k_held_out_rows);
+  const auto held_out_rows = static_cast<std::size_t>(data.validation_rows);
+  if (own_text) {
+    t.held_out_ = index->held_out(held_out_rows);
+  } else {
+    const RowIndex other(TokenCache::open(data.validation_path, data.text_field, tokenizer, options), {data.sequence_length, false, 1});
+    t.held_out_ = other.held_out(held_out_rows);
+    if (t.held_out_.empty()) throw InputError(data.validation_path + ": no document of two or more tokens to validate on");
+  }
   t.fingerprint_ = hex16(index->cache().fingerprint());
   t.index_ = index;
   return t;

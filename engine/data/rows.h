@@ -39,7 +39,7 @@ class TextRows {
   /// Rows position, position + 1, … The order is a permutation a pass, drawn from the seed.
   RowBatch batch(std::uint64_t position, std::int64_t rows) const;
   std::uint64_t rows_a_pass() const;  ///< 0: endless
-  /// At most k_held_out_rows held-out rows, always the same ones.
+  /// At most data.validation_rows held-out rows, always the same ones.
   const std::vector<std::vector<std::int64_t>>& held_out() const { return held_out_; }
   /// 16 hex digits over the text and the tokenizer, or the corpus' settings: other digits, other rows.
   const std::string& fingerprint() const { return fingerprint_; }
@@ -57,7 +57,5 @@ class TextRows {
 
 /// Packs rows into one padded block; each is one document.
 RowBatch pack(const std::vector<std::vector<std::int64_t>>& rows);
-
-constexpr std::size_t k_held_out_rows = 64;
 
 }  // namespace engine

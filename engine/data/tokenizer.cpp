@@ -9,6 +9,7 @@
 #include "engine/data/tokenizer_parts.h"
 #include "engine/data/utf8.h"
 #include "engine/error.h"
+#include "engine/random.h"
 
 namespace engine {
 namespace {
@@ -125,7 +126,7 @@ std::vector<std::int32_t> Tokenizer::encode(std::string_view text, bool add_spec
   const Regex::SharedTime time(text.size());
   std::vector<std::int32_t> ids;
   ids.reserve(text.size() / 3 + 4);
-  if (add_special) ids = parts_->frame.before;
+  if (add_special) ids = front();
   Encoder encoder(*parts_, ids);
   for (const AddedPiece& found : parts_->added.cut(text, false)) {
     if (found.id) {
@@ -176,8 +177,24 @@ bool Tokenizer::is_special(std::int32_t id) const {
 std::optional<std::int32_t> Tokenizer::bos_id() const { return parts_->bos; }
 std::optional<std::int32_t> Tokenizer::eos_id() const { return parts_->eos; }
 
+Tokenizer Tokenizer::with_bos(const std::string& policy) const {
+  Tokenizer t = *this;
+  t.bos_ = policy == "always" ? Bos::always : policy == "never" ? Bos::never : Bos::own;
+  if (t.bos_ == Bos::always && !parts_->bos)
+    throw InputError(parts_->source + ": this tokenizer has no BOS; use bos: tokenizer or never");
+  return t;
+}
+
+std::vector<std::int32_t> Tokenizer::front() const {
+  std::vector<std::int32_t> before = parts_->frame.before;
+  const bool there = parts_->bos && !before.empty() && before.front() == *parts_->bos;
+  if (bos_ == Bos::always && !there) before.insert(before.begin(), *parts_->bos);
+  if (bos_ == Bos::never && there) before.erase(before.begin());
+  return before;
+}
+
 bool Tokenizer::adds_bos() const {
-  const auto& before = parts_->frame.before;
+  const auto before = front();
   return parts_->bos && !before.empty() && before.front() == *parts_->bos;
 }
 
@@ -205,7 +222,8 @@ std::string Tokenizer::policy() const {
     }
     return out;
   };
-  const auto& [before, behind] = parts_->frame;
+  const auto before = front();
+  const auto& behind = parts_->frame.behind;
   return (before.empty() ? "no BOS" : named(before) + " in front") + "; " + (behind.empty() ? "no EOS" : named(behind) + " behind") +
          (parts_->policy_note.empty() ? "" : " (" + parts_->policy_note + ")");
 }
@@ -225,6 +243,8 @@ std::string Tokenizer::token_bytes(std::int32_t id) const {
 }
 
 const std::string& Tokenizer::source() const { return parts_->source; }
-std::uint64_t Tokenizer::hash() const { return parts_->hash; }
+std::uint64_t Tokenizer::hash() const {
+  return bos_ == Bos::own ? parts_->hash : mix64(parts_->hash ^ static_cast<std::uint64_t>(bos_));
+}
 
 }  // namespace engine

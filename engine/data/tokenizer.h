@@ -37,6 +37,10 @@ class Tokenizer {
   /// The same for the bytes of a tokenizer.model.
   static Tokenizer parse_model(std::string_view tokenizer_model, std::string_view config, const std::string& source);
 
+  /// The same tokenizer with BOS in front always, never, or as the tokenizer itself has it: "always", "never",
+  /// "tokenizer". Throws InputError where there is no BOS to add.
+  Tokenizer with_bos(const std::string& policy) const;
+
   /// `text` must be UTF-8. With `add_special` the post-processor's tokens (BOS, ...) are added;
   /// special tokens written in the text are recognised either way. Throws InputError for invalid
   /// UTF-8 and where a pattern of the tokenizer takes unreasonably long on the text (about 1.5 s of
@@ -75,8 +79,12 @@ class Tokenizer {
       const;  ///< XXH3 of tokenizer.json and of the flags that change ids; keys caches
 
  private:
+  enum class Bos { own, always, never };
   explicit Tokenizer(std::shared_ptr<const TokenizerParts> parts) : parts_(std::move(parts)) {}
+  std::vector<std::int32_t> front() const;  ///< special tokens before a text
+
   std::shared_ptr<const TokenizerParts> parts_;
+  Bos bos_ = Bos::own;
 };
 
 }  // namespace engine

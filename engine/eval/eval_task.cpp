@@ -197,8 +197,9 @@ void add_file_tasks(const std::string& name, const EvaluationSpec& spec, const T
 
 }  // namespace
 
-std::vector<EvalTask> load_eval_tasks(const EvaluationSpec& spec, const Tokenizer& tokenizer, std::int64_t max_length,
+std::vector<EvalTask> load_eval_tasks(const EvaluationSpec& spec, const Tokenizer& given, std::int64_t max_length,
                                       const std::vector<std::vector<std::int64_t>>& held_out, bool keep_docs) {
+  const Tokenizer tokenizer = given.with_bos(spec.bos);
   std::vector<EvalTask> tasks;
   for (const auto& name : spec.tasks) {
     if (name.starts_with("builtin:")) {
@@ -210,6 +211,23 @@ std::vector<EvalTask> load_eval_tasks(const EvaluationSpec& spec, const Tokenize
     }
   }
   return tasks;
+}
+
+std::vector<Score> exposure(const std::vector<EvalTask>& tasks, std::int64_t window) {
+  std::vector<Score> scores;
+  for (const auto& task : tasks) {
+    std::int64_t scored = 0, exposed = 0;
+    for (const auto& e : task.examples) {
+      for (const auto& c : e.choices) {
+        const auto length = std::ssize(c.tokens);
+        // The token at place p is predicted from place p − 1, which sees p keys.
+        for (std::int64_t p = length - c.scored; p < length; ++p) ++scored, exposed += p > window;
+      }
+    }
+    if (scored > 0)
+      scores.push_back({"exposure", task.name, "share", static_cast<double>(exposed) / static_cast<double>(scored), 0, scored, {}});
+  }
+  return scores;
 }
 
 }  // namespace engine

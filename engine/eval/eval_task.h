@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/data/tasks.h"
+#include "engine/event.h"
 #include "engine/recipe.h"
 
 namespace engine {
@@ -55,5 +56,10 @@ struct EvalTask {
 /// `keep_docs`: records stay as JSON, for exports. Throws InputError for an unknown name or a missing file.
 std::vector<EvalTask> load_eval_tasks(const EvaluationSpec& spec, const Tokenizer& tokenizer, std::int64_t max_length,
                                       const std::vector<std::vector<std::int64_t>>& held_out, bool keep_docs = false);
+
+/// Exposure: for every task the share of scored tokens that had any key outside a window of `window` keys (the query
+/// itself included) when they were predicted, as scores of component "exposure", metric "share", n the scored tokens.
+/// Without exposure a Δ says nothing. Tasks that generate are left out.
+std::vector<Score> exposure(const std::vector<EvalTask>& tasks, std::int64_t window);
 
 }  // namespace engine

@@ -11,11 +11,14 @@
 namespace engine {
 namespace {
 
-std::vector<double> linear_share(const std::vector<BranchNorms>& norms) {
-  std::vector<double> shares;
+std::vector<std::vector<double>> linear_share(const std::vector<BranchNorms>& norms) {
+  std::vector<std::vector<double>> shares;
   for (const auto& n : norms) {
+    auto& heads = shares.emplace_back();
+    if (!n.window.defined()) continue;
     const Tensor w = n.window.sqrt(), l = n.linear.sqrt();
-    shares.push_back((l / (w + l)).nan_to_num(0.0).mean().item<double>());
+    const Tensor share = (l / (w + l)).nan_to_num(0.0).to(torch::kCPU, torch::kFloat64).contiguous();
+    heads.assign(share.data_ptr<double>(), share.data_ptr<double>() + share.numel());
   }
   return shares;
 }

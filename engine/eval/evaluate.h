@@ -30,7 +30,9 @@ struct EvaluationPlan {
 struct EvaluationRun {
   std::vector<ComponentResult> results;
   std::vector<Sample> samples;          ///< in the order component, task, file; only where asked for
-  std::vector<double> linear_share;     ///< [L] ‖(1−g)·LA‖ / (‖g·SWA‖ + ‖(1−g)·LA‖), mean over heads; empty without hybrid
+  /// [L][H] ‖(1−g)·LA‖ / (‖g·SWA‖ + ‖(1−g)·LA‖) of the hybrid component; empty without it. A layer that is not converted
+  /// has an empty list.
+  std::vector<std::vector<double>> linear_share;
   std::vector<BatchCheck> checks;
 };
 

@@ -62,15 +62,21 @@ Batch make_batch(const std::vector<TokenTree>& trees, const std::vector<const Sc
   return b;
 }
 
+/// Whether a batch of trees needs no ages.
+bool needs_no_ages(const Model& model, const Conversion* conversion, Component component) {
+  if (conversion && conversion->alone_keeps_g && component == Component::swa) return false;
+  return fast_in_tree(component, conversion ? conversion->layout : WindowLayout::sliding, model.embedding);
+}
+
 /// Ages along the branches, where `with_ages`: t − i of each pair, −1 where i does not lead to t.
 SeenKeys seen_in_trees(const Batch& b, const torch::Device& device, bool with_ages) {
-  if (!with_ages) return {{}, b.positions.to(torch::kInt32), {}, false, b.ends.to(torch::kInt32)};
+  if (!with_ages) return {{}, b.positions.to(torch::kInt32), {}, false, {}, b.ends.to(torch::kInt32)};
   const Tensor index = torch::arange(b.ids.size(1), torch::TensorOptions().dtype(torch::kInt32).device(device));
   const Tensor positions = b.positions.to(device, torch::kInt32), ends = b.ends.to(device, torch::kInt32);
   const Tensor query = index.unsqueeze(1), key = index.unsqueeze(0);  // [T,1], [1,T]
   const Tensor leads = (query >= key).logical_and(query.unsqueeze(0) < ends.unsqueeze(1));  // [B,T,T]
   const Tensor age = positions.unsqueeze(2) - positions.unsqueeze(1);
-  return {age.masked_fill(leads.logical_not(), -1), positions, {}, false, device.is_cpu() ? ends : Tensor()};
+  return {age.masked_fill(leads.logical_not(), -1), positions, {}, false, {}, device.is_cpu() ? ends : Tensor()};
 }
 
 /// The places that some target asks for, rising.
@@ -113,12 +119,14 @@ void add_scores(const Model& model, const Tensor& hidden, const std::vector<Targ
   }
 }
 
+bool by_age(const Conversion* conversion) { return !conversion || conversion->by_age(); }
+
 void score_batch(const Model& model, const Conversion* conversion, ForwardOptions options, const Batch& b,
                  std::vector<Scored>& out) {
   if (options.norms) options.counted = b.counted.to(model.device());
   SeenKeys seen;
-  const bool fast = fast_in_tree(options.component, model.embedding);
-  if (!b.chains || fast) {
+  const bool fast = needs_no_ages(model, conversion, options.component);
+  if (!b.chains || (fast && by_age(conversion))) {
     seen = seen_in_trees(b, model.device(), !fast);
     options.positions = b.positions;
     options.attend = [&](std::size_t, const Heads& h, const AttentionCall& call) {
@@ -136,15 +144,19 @@ std::int64_t most_tokens(const ScoreBatches& batches, const torch::Device& devic
 
 /// How many of `trees`, sorted by falling length, the next batch takes.
 std::size_t batch_rows(const std::vector<TokenTree>& trees, std::size_t begin, const ScoreBatches& batches, const Model& model,
-                       Component component) {
+                       const Conversion* conversion, Component component) {
   const auto longest = static_cast<std::int64_t>(std::max<std::size_t>(1, trees[begin].tokens.size()));
   const bool chain = trees[begin].is_chain();
   std::int64_t rows = most_tokens(batches, model.device()) / longest;
-  if (!chain && !fast_in_tree(component, model.embedding))
+  if (!chain && !needs_no_ages(model, conversion, component))
     rows = std::min(rows, k_pair_floats / (model.config.heads * longest * longest));
   if (batches.rows > 0) rows = std::min(rows, batches.rows);
   std::size_t n = 1;
-  while (static_cast<std::int64_t>(n) < rows && begin + n < trees.size() && trees[begin + n].is_chain() == chain) ++n;
+  // Where a row's length decides what its tokens see, only rows of one length go together.
+  const auto fits = [&](const TokenTree& tree) {
+    return tree.is_chain() == chain && (by_age(conversion) || tree.tokens.size() == trees[begin].tokens.size());
+  };
+  while (static_cast<std::int64_t>(n) < rows && begin + n < trees.size() && fits(trees[begin + n])) ++n;
   return n;
 }
 
@@ -160,14 +172,7 @@ class InnerThreads {
 
 void add_norms(std::vector<BranchNorms>& sums, const std::vector<BranchNorms>& part) {
   sums.resize(part.size());
-  auto add = [](Tensor& sum, const Tensor& x) {
-    if (x.defined()) sum = sum.defined() ? sum + x : x;
-  };
-  for (std::size_t i = 0; i < part.size(); ++i) {
-    add(sums[i].window, part[i].window);
-    add(sums[i].linear, part[i].linear);
-    add(sums[i].denominators_clamped, part[i].denominators_clamped);
-  }
+  for (std::size_t i = 0; i < part.size(); ++i) sums[i].add(part[i]);
 }
 
 /// Calls work(0 … count−1) from several threads, each index once, until one call returns false or throws.
@@ -203,7 +208,7 @@ std::vector<Scored> score_requests(const Model& model, const Conversion* convers
                                    const std::function<void(std::size_t, const Scored&)>& on_scored) {
   torch::InferenceMode inference;
   std::vector<Scored> out(requests.size(), Scored{0, true});
-  std::vector<TokenTree> trees = share_prefixes(requests, k_tree_tokens);
+  std::vector<TokenTree> trees = share_prefixes(requests, by_age(conversion) ? k_tree_tokens : 0);
   std::stable_sort(trees.begin(), trees.end(), [](const TokenTree& a, const TokenTree& b) {
     return std::tuple(a.is_chain(), a.tokens.size()) > std::tuple(b.is_chain(), b.tokens.size());
   });
@@ -215,7 +220,7 @@ std::vector<Scored> score_requests(const Model& model, const Conversion* convers
     sized.tokens = std::clamp<std::int64_t>(static_cast<std::int64_t>(all / (4 * cores)), 512, most_tokens(batches, model.device()));
   }
   std::vector<std::size_t> begins{0};
-  while (begins.back() < trees.size()) begins.push_back(begins.back() + batch_rows(trees, begins.back(), sized, model, options.component));
+  while (begins.back() < trees.size()) begins.push_back(begins.back() + batch_rows(trees, begins.back(), sized, model, conversion, options.component));
   const std::size_t count = begins.size() - 1;
   const std::size_t threads = model.device().is_cuda() ? 1 : std::clamp<std::size_t>(count, 1, cores);
   const InnerThreads inner(static_cast<int>(cores / threads));

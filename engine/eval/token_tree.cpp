@@ -25,6 +25,7 @@ class Builder {
   /// Worth it where a third of the request is there already; an extension of a chain always is.
   bool takes(Tokens input) const {
     if (tree_.tokens.empty()) return true;
+    if (most_ == 0) return false;
     const std::size_t shared = common(input);
     if (shared == input.size() || (shared == path_.size() && tree_.is_chain())) return true;
     return 3 * shared >= input.size() && tree_.tokens.size() + input.size() - shared <= most_;

@@ -24,7 +24,8 @@ struct TokenTree {
 };
 
 /// Trees for all requests (their last tokens are targets only). Attention over a tree with branches is quadratic in its
-/// size, so such trees keep to `most_tokens`; a single long request or a chain of ever longer ones may be larger.
+/// size, so such trees keep to `most_tokens`; a single long request or a chain of ever longer ones may be larger. 0: every request
+/// has a tree of its own.
 std::vector<TokenTree> share_prefixes(const std::vector<const ScoreRequest*>& requests, std::size_t most_tokens);
 
 }  // namespace engine

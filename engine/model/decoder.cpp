@@ -1,6 +1,8 @@
 #include "engine/model/decoder.h"
 
+#include "engine/attention/branches.h"
 #include "engine/model/config_rope.h"
+#include "engine/random.h"
 #include "engine/torch_api.h"
 
 namespace engine {
@@ -18,21 +20,30 @@ Tensor activate(MlpActivation kind, const Tensor& x) {
   return {};
 }
 
-Tensor rotate(const Tensor& x, const std::pair<Tensor, Tensor>& rotary) {
-  const std::int64_t half = x.size(-1) / 2;
-  const Tensor a = x.narrow(-1, 0, half), b = x.narrow(-1, half, half);
-  // Both halves turn by the same angles.
-  const Tensor cos = rotary.first.narrow(-1, 0, half).to(x.dtype()), sin = rotary.second.narrow(-1, 0, half).to(x.dtype());
-  return at::cat({a * cos - b * sin, b * cos + a * sin}, -1);
+constexpr std::uint64_t k_projections = 7;  // of a block
+
+/// x with some of its values dropped and the rest scaled up. Drawn on the CPU, so that every device drops the same.
+Tensor thinned(const Tensor& x, const AdapterUse& use) {
+  const double keep = 1 - use.dropout->probability;
+  auto generator = at::detail::createCPUGenerator(mix64(use.dropout->seed ^ mix64(use.place)));
+  const Tensor kept = at::bernoulli(torch::full(x.sizes(), keep, torch::kFloat32), generator);
+  return x * (kept / keep).to(x.device(), x.scalar_type());
 }
 
 }  // namespace
 
-Tensor Projection::operator()(const Tensor& x, bool with_lora) const {
+AdapterUse AdapterUse::at(std::uint64_t target) const {
+  AdapterUse use = *this;
+  use.place = place * k_projections + target;
+  return use;
+}
+
+Tensor Projection::operator()(const Tensor& x, const AdapterUse& use) const {
   Tensor y = at::linear(x, weight, bias.defined() ? std::optional<Tensor>(bias) : std::nullopt);
-  if (with_lora && lora_a.defined())
-    y = y + (at::linear(at::linear(x.to(lora_a.dtype()), lora_a), lora_b) * lora_scale).to(y.dtype());
-  return y;
+  if (!use.on || !lora_a.defined()) return y;
+  Tensor in = x.to(lora_a.dtype());
+  if (use.dropout && use.dropout->probability > 0) in = thinned(in, use);
+  return y + (at::linear(at::linear(in, lora_a), lora_b) * lora_scale).to(y.dtype());
 }
 
 Tensor Model::normalise(const Tensor& x, const Tensor& weight) const {
@@ -50,38 +61,40 @@ std::pair<Tensor, Tensor> Model::rotary(const Tensor& positions) const {
 }
 
 Heads Model::heads(const Block& block, const Tensor& normed, const std::pair<Tensor, Tensor>& rotary_,
-                          bool with_lora) const {
+                          const AdapterUse& use) const {
   const std::int64_t b = normed.size(0), t = normed.size(1);
   auto split = [&](const Tensor& x, std::int64_t count) {
     return x.view({b, t, count, config.head_dim}).transpose(1, 2);  // [B,heads,T,D]
   };
-  return {rotate(split(block.q(normed, with_lora), config.heads), rotary_),
-          rotate(split(block.k(normed, with_lora), config.kv_heads), rotary_),
-          split(block.v(normed, with_lora), config.kv_heads)};
+  const Tensor q = split(block.q(normed, use.at(0)), config.heads), k = split(block.k(normed, use.at(1)), config.kv_heads);
+  return {turned(q, rotary_), turned(k, rotary_), split(block.v(normed, use.at(2)), config.kv_heads), q, k};
 }
 
-Tensor Model::finish_block(const Block& block, const Tensor& x, const Tensor& attention_output, bool with_lora) const {
+Tensor Model::finish_block(const Block& block, const Tensor& x, const Tensor& attention_output, const AdapterUse& use) const {
   const Tensor h = x + attention_output;
   const Tensor n = normalise(h, block.mlp_norm);
-  return h + block.down(activate(config.activation, block.gate(n, with_lora)) * block.up(n, with_lora), with_lora);
+  return h + block.down(activate(config.activation, block.gate(n, use.at(4))) * block.up(n, use.at(5)), use.at(6));
 }
 
 Tensor Model::hidden(const Tensor& ids, const Conversion* conversion, const ForwardOptions& options) const {
-  const bool with_lora = options.component != Component::teacher;
+  AdapterUse adapters = options.component != Component::teacher || options.adapters_on_teacher;
+  adapters.dropout = options.adapter_dropout;
   const auto turns = rotary(options.positions.defined() ? options.positions : torch::arange(ids.size(1)));
   if (options.norms) options.norms->resize(blocks.size());
   Tensor x = at::embedding(embedding, ids);  // [B,T,M]
   for (std::size_t i = 0; i < blocks.size(); ++i) {
     const Block& block = blocks[i];
-    const Heads h = heads(block, normalise(x, block.attention_norm), turns, with_lora);
-    AttentionCall call = conversion ? conversion->call(i) : AttentionCall{};
-    call.component = options.component;
+    adapters.place = i;
+    const Tensor normed = normalise(x, block.attention_norm);
+    const Heads h = heads(block, normed, turns, adapters);
+    AttentionCall call;
+    if (conversion) call = conversion->call(i, options.component, options.window, {normed, h.raw_q, h.raw_k, h.q, h.k, turns});
+    else call.component = options.component, call.window = options.window > 0 ? options.window : call.window, call.sinks = options.sinks;
     call.teacher_window = config.teacher_windows.empty() ? 0 : config.teacher_windows[i];
-    if (options.window > 0) call.window = options.window;
-    if (!conversion) call.sinks = options.sinks;
     if (options.drop && options.drop->mask.defined()) {
       call.dropped = options.drop->mask.select(0, static_cast<std::int64_t>(i));
       call.linear_outside_when_dropped = options.drop->linear_outside;
+      call.dropped_keeps_g = options.drop->keeps_g;
     }
     if (options.norms) call.norms = &(*options.norms)[i];
     call.counted = options.counted;
@@ -91,9 +104,9 @@ Tensor Model::hidden(const Tensor& ids, const Conversion* conversion, const Forw
       rows = rows.flatten(0, 1).index_select(0, options.keep);
       x = x.flatten(0, 1).index_select(0, options.keep);
     }
-    const Tensor out = block.o(rows, with_lora);
+    const Tensor out = block.o(rows, adapters.at(3));
     if (options.on_attention) options.on_attention(static_cast<std::int64_t>(i), out);
-    x = finish_block(block, x, out, with_lora);
+    x = finish_block(block, x, out, adapters);
   }
   return normalise(x, final_norm);
 }

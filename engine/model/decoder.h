@@ -14,6 +14,22 @@
 
 namespace engine {
 
+/// LoRA's dropout on the inputs of adapters: draws are a function of the seed and of the adapter's place alone.
+struct AdapterDropout {
+  double probability = 0;
+  std::uint64_t seed = 0;
+};
+
+/// Whether adapters are on, and for which one dropout draws.
+struct AdapterUse {
+  AdapterUse(bool on_) : on(on_) {}  // NOLINT: a plain switch for most callers
+  bool on;
+  const AdapterDropout* dropout = nullptr;
+  std::uint64_t place = 0;
+
+  AdapterUse at(std::uint64_t target) const;  ///< of one of a block's seven projections
+};
+
 /// y = x Wᵀ + b, plus (α/r)·x Aᵀ Bᵀ where an adapter is set and switched on.
 struct Projection {
   Tensor weight;  ///< [out, in]
@@ -22,7 +38,7 @@ struct Projection {
   Tensor lora_b;  ///< [out, r]
   double lora_scale = 0;
 
-  Tensor operator()(const Tensor& x, bool with_lora) const;
+  Tensor operator()(const Tensor& x, const AdapterUse& use) const;
 };
 
 struct Block {
@@ -34,11 +50,13 @@ struct Block {
 struct DropPlan {
   Tensor mask;
   bool linear_outside = false;
+  bool keeps_g = false;  ///< linear attention alone then keeps its weight 1 − g
 };
 
 /// One block's q [B,H,T,D], k and v [B,G,T,D], RoPE applied.
 struct Heads {
   Tensor q, k, v;
+  Tensor raw_q, raw_k;  ///< before RoPE
 };
 
 /// How a forward pass computes its attention.
@@ -47,6 +65,8 @@ struct ForwardOptions {
   std::int64_t window = 0;  ///< 0: the conversion's
   std::int64_t sinks = 8;
   const DropPlan* drop = nullptr;
+  const AdapterDropout* adapter_dropout = nullptr;
+  bool adapters_on_teacher = false;  ///< component teacher with the adapters on: softmax with the trained weights
   std::vector<BranchNorms>* norms = nullptr;  ///< resized to L and filled
   Tensor counted;    ///< [B,T] bool, the tokens that norms count; undefined: all
   Tensor positions;  ///< [T] or [B,T] int64 on the CPU, each token's position; undefined: 0…T−1
@@ -75,8 +95,8 @@ struct Model {
 
   /// cos and sin (times YaRN's factor) [T,D] (for positions [B,T]: [B,1,T,D]) float32 on the model's device. `positions` int64 on the CPU.
   std::pair<Tensor, Tensor> rotary(const Tensor& positions) const;
-  Heads heads(const Block& block, const Tensor& normed, const std::pair<Tensor, Tensor>& rotary, bool with_lora) const;
-  Tensor finish_block(const Block& block, const Tensor& x, const Tensor& attention_output, bool with_lora) const;
+  Heads heads(const Block& block, const Tensor& normed, const std::pair<Tensor, Tensor>& rotary, const AdapterUse& use) const;
+  Tensor finish_block(const Block& block, const Tensor& x, const Tensor& attention_output, const AdapterUse& use) const;
   Tensor normalise(const Tensor& x, const Tensor& weight) const;  ///< RMSNorm, computed in float32 (float64 for float64)
 
   /// Every weight by its Hugging Face name ("model.layers.0.self_attn.q_proj.weight"); the head left out where tied.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/attention/branches.h"
 #include "engine/attention/masked_attention.h"
 #include "engine/torch_api.h"
 
@@ -21,6 +22,31 @@ bool sees_window(const AttentionCall& call) {
          (call.component == Component::hybrid && call.overlap);
 }
 
+/// φ(k) and its decay cannot be had later from the remembered k alone: it is kept beside it.
+bool keeps_features(const AttentionCall& call) {
+  return has_state(call.component) && (call.linear_k.defined() || call.feature_turns.first.defined() || call.linear.decay != Decay::none);
+}
+
+/// The first keys of a row that are in the linear state when the query at `position` looks.
+std::int64_t state_keys(const AttentionCall& call, std::int64_t position) {
+  if (sees_window(call)) return position + 1;
+  if (call.layout == WindowLayout::terraced) return std::max<std::int64_t>(0, (position / call.window - 1) * call.window);
+  return std::max<std::int64_t>(0, position + 1 - call.window);
+}
+
+/// Adds one entry a token to a ring [B,·,R,E], from `first` on.
+void write_ring(Tensor& ring, std::int64_t slots, const Tensor& entries, std::int64_t first) {
+  if (!ring.defined()) ring = torch::zeros({entries.size(0), entries.size(1), slots, entries.size(3)}, entries.options());
+  const std::int64_t n = std::min(slots, entries.size(2)), skipped = entries.size(2) - n;
+  const auto integers = torch::TensorOptions().dtype(torch::kInt64).device(entries.device());
+  ring.index_copy_(2, torch::arange(first + skipped, first + skipped + n, integers).remainder(slots), entries.narrow(2, skipped, n));
+}
+
+Tensor log_decay_of(const Tensor& features, const AttentionCall& call) {
+  const Tensor g = log_decay(call, features.size(1), features.size(3), features.options());
+  return g.defined() ? g.expand({features.size(0), features.size(1), features.size(2), g.size(3)}) : g;
+}
+
 }  // namespace
 
 Decoding::Decoding(const Model& model, const Conversion* conversion, const ForwardOptions& options, std::int64_t capacity)
@@ -32,44 +58,62 @@ std::int64_t Decoding::ring_size(const AttentionCall& call) const {
     case Component::linear:
     case Component::sinks:
     case Component::none: return 0;
-    default: return call.window;
+    default: return call.layout == WindowLayout::terraced ? 2 * call.window : call.window;
   }
 }
 
 void Decoding::remember(Memory& m, const Heads& h, const AttentionCall& call) {
-  const std::int64_t b = h.k.size(0), groups = h.k.size(1), t = h.k.size(2), d = h.k.size(3);
+  const std::int64_t t = h.k.size(2), heads = h.q.size(1);
   m.ring = ring_size(call);
   if (m.ring > 0) {
-    const std::int64_t n = std::min(m.ring, t);
-    const Tensor slots = torch::arange(t - n, t, torch::TensorOptions().dtype(torch::kInt64).device(h.k.device())).remainder(m.ring);
-    m.k = torch::zeros({b, groups, m.ring, d}, h.k.options());
-    m.v = torch::zeros_like(m.k);
-    m.k.index_copy_(2, slots, h.k.narrow(2, t - n, n));
-    m.v.index_copy_(2, slots, h.v.narrow(2, t - n, n));
+    write_ring(m.k, m.ring, h.k, 0);
+    write_ring(m.v, m.ring, h.v, 0);
   }
   if (has_sinks(call.component)) {
     const std::int64_t n = std::min(call.sinks, t);
     m.sink_k = h.k.narrow(2, 0, n).clone();
     m.sink_v = h.v.narrow(2, 0, n).clone();
   }
-  if (has_state(call.component)) {
-    const std::int64_t n = sees_window(call) ? t : std::max<std::int64_t>(0, t - call.window);
-    m.state = linear_state(h.k.narrow(2, 0, n), h.v.narrow(2, 0, n), h.q.size(1), call);
-    m.state_has_keys = n > 0;
+  if (!has_state(call.component)) return;
+  m.in_state = state_keys(call, t - 1);
+  const std::int64_t n = m.in_state;
+  if (!keeps_features(call)) {
+    m.state = linear_state(key_features(h.k.narrow(2, 0, n), heads, call), h.v.narrow(2, 0, n), {});
+    return;
+  }
+  const Tensor f = key_features(h.k, heads, call), g = log_decay_of(f, call);
+  m.state = linear_state(f.narrow(2, 0, n), h.v.narrow(2, 0, n), g.defined() ? g.narrow(2, 0, n) : g);
+  if (m.ring == 0) return;
+  write_ring(m.features, m.ring, f, 0);
+  if (g.defined()) write_ring(m.decay, m.ring, g, 0);
+}
+
+void Decoding::move_into_state(Memory& m, const Heads& h, const AttentionCall& call) {
+  const std::int64_t heads = h.q.size(1), end = state_keys(call, length_);
+  auto add = [&](const Tensor& features, const Tensor& v, const Tensor& g) {
+    if (g.defined()) m.state = m.state * g.to(m.state.dtype()).exp().transpose(-1, -2);
+    m.state = m.state + linear_state(features, v, {});
+  };
+  for (; m.in_state < end; ++m.in_state) {
+    if (m.in_state == length_) {
+      const Tensor f = key_features(h.k, heads, call);
+      add(f, h.v, log_decay_of(f, call));
+      continue;
+    }
+    const std::int64_t slot = m.in_state % m.ring;
+    const Tensor f = m.features.defined() ? m.features.narrow(2, slot, 1) : key_features(m.k.narrow(2, slot, 1), heads, call);
+    add(f, m.v.narrow(2, slot, 1), m.decay.defined() ? m.decay.narrow(2, slot, 1) : Tensor());
   }
 }
 
-Tensor Decoding::attend(Memory& m, const Heads& h, const AttentionCall& call) {
+Tensor Decoding::attend(Memory& m, const Heads& h, const AttentionCall& asked) {
   const auto integers = torch::TensorOptions().dtype(torch::kInt64).device(h.k.device());
-  const std::int64_t now = length_, slot = m.ring > 0 ? now % m.ring : 0;
-  const std::int64_t heads = h.q.size(1);
-  if (m.state.defined() && sees_window(call)) {
-    m.state += linear_state(h.k, h.v, heads, call);
-    m.state_has_keys = true;
-  } else if (m.state.defined() && now >= m.ring) {  // the key that the new one replaces has left the window
-    m.state += linear_state(m.k.narrow(2, slot, 1), m.v.narrow(2, slot, 1), heads, call);
-    m.state_has_keys = true;
-  }
+  const std::int64_t now = length_;
+  AttentionCall call = asked;
+  // A terrace is a window that grows within its block; as published, decoding slides.
+  if (call.layout == WindowLayout::terraced) call.window = now % asked.window + asked.window + 1;
+  call.layout = WindowLayout::sliding;
+  if (m.state.defined()) move_into_state(m, h, asked);
   std::vector<Tensor> keys, values, ages;
   if (m.sink_k.defined()) {
     if (now < call.sinks) {
@@ -80,16 +124,24 @@ Tensor Decoding::attend(Memory& m, const Heads& h, const AttentionCall& call) {
     if (m.ring > 0) age = age.masked_fill(age < call.window, -1);  // those in the window are in the ring
     keys.push_back(m.sink_k), values.push_back(m.sink_v), ages.push_back(age);
   }
+  Tensor fade;
   if (m.ring > 0) {
-    m.k.narrow(2, slot, 1).copy_(h.k);
-    m.v.narrow(2, slot, 1).copy_(h.v);
+    write_ring(m.k, m.ring, h.k, now);
+    write_ring(m.v, m.ring, h.v, now);
+    if (m.features.defined()) {
+      const Tensor f = key_features(h.k, h.q.size(1), asked);
+      write_ring(m.features, m.ring, f, now);
+      if (m.decay.defined()) write_ring(m.decay, m.ring, log_decay_of(f, asked), now);
+    }
     const std::int64_t filled = std::min(m.ring, now + 1);
     const Tensor age = (now - torch::arange(filled, integers)).remainder(m.ring);
     keys.push_back(m.k.narrow(2, 0, filled)), values.push_back(m.v.narrow(2, 0, filled)), ages.push_back(age);
+    // What the state holds has faded through every token that is only in the ring.
+    if (m.decay.defined() && !sees_window(asked)) fade = m.decay.narrow(2, 0, filled).sum(2, true).exp();
   }
   if (keys.empty()) keys.push_back(h.k), values.push_back(h.v), ages.push_back(torch::zeros({1}, integers));
   const Tensor age = at::cat(ages, 0).view({1, 1, -1});
-  const SeenKeys seen{age, (now - age).view({1, -1}), m.state, m.state_has_keys, {}};
+  const SeenKeys seen{age, now - age.view({1, -1}), m.state, m.in_state > 0, fade, {}};
   return masked_attention(h.q, at::cat(keys, 2), at::cat(values, 2), seen, call);
 }
 
@@ -116,7 +168,7 @@ Tensor Decoding::step(const Tensor& ids) {
 std::int64_t Decoding::bytes() const {
   std::size_t sum = 0;
   for (const auto& m : layers_)
-    for (const Tensor* t : {&m.k, &m.v, &m.sink_k, &m.sink_v, &m.state})
+    for (const Tensor* t : {&m.k, &m.v, &m.sink_k, &m.sink_v, &m.state, &m.features, &m.decay})
       if (t->defined()) sum += t->nbytes();
   return static_cast<std::int64_t>(sum);
 }

@@ -32,10 +32,12 @@ class Decoding {
     Tensor k, v;              ///< [B,G,R,D], position p in slot p mod R
     Tensor sink_k, sink_v;    ///< [B,G,≤sinks,D] the first keys
     Tensor state;             ///< [B,H,P,D+1] Σ φ(k)⊗(v,1) of the keys that linear attention sees
+    Tensor features, decay;   ///< [B,H,R,P] and [B,H,R,P or 1]: φ(k) and its log decay, where k alone does not give them
     std::int64_t ring = 0;    ///< R
-    bool state_has_keys = false;
+    std::int64_t in_state = 0;  ///< the row's first keys that are in the state
   };
   void remember(Memory& m, const Heads& h, const AttentionCall& call);
+  void move_into_state(Memory& m, const Heads& h, const AttentionCall& call);
   Tensor attend(Memory& m, const Heads& h, const AttentionCall& call);
   std::int64_t ring_size(const AttentionCall& call) const;
 

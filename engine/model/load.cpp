@@ -135,8 +135,14 @@ LoadReport timed_load(const std::string& name, const std::string& dtype, const s
 }
 
 void add_lora(Model& model, const LoraSpec& spec, std::int64_t seed) {
+  for (auto asked : spec.layers)
+    if (asked >= std::ssize(model.blocks))
+      throw InputError("lora.layers: layer " + std::to_string(asked) + " is not there; the model has layers 0 to " +
+                       std::to_string(model.blocks.size() - 1));
   std::uint64_t salt = 0;
-  for (Block& block : model.blocks) {
+  for (std::size_t layer = 0; layer < model.blocks.size(); ++layer) {
+    Block& block = model.blocks[layer];
+    if (!spec.layers.empty() && std::ranges::count(spec.layers, static_cast<std::int64_t>(layer)) == 0) continue;
     for (const auto& target : spec.targets) {
       Projection& p = *projection_of(block, target);
       const std::int64_t in = p.weight.size(1), out = p.weight.size(0);

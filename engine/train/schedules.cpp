@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <sstream>
 
 #include "engine/random.h"
 #include "engine/torch_api.h"
@@ -22,8 +23,8 @@ double learning_rate_at(const StageSpec& stage, const StageState& state, std::in
   return stage.learning_rate;
 }
 
-void note_validation(const StageSpec& stage, StageState& state, double loss) {
-  if (stage.lr_schedule.kind != "plateau") return;
+void note_validation(const StageSpec& stage, StageState& state, double loss, bool epoch_end) {
+  if (stage.lr_schedule.kind != "plateau" || (stage.lr_schedule.unit == "epochs" && !epoch_end)) return;
   if (loss < state.plateau_best * (1 - 1e-4)) {
     state.plateau_best = loss;
     state.plateau_bad = 0;
@@ -33,8 +34,22 @@ void note_validation(const StageSpec& stage, StageState& state, double loss) {
   }
 }
 
+bool lower_is_better(const std::string& metric) { return metric.ends_with("loss") || metric.ends_with("perplexity"); }
+
+std::optional<double> sum_of_metrics(const std::string& names, const std::map<std::string, double>& metrics) {
+  double sum = 0;
+  std::stringstream in(names);
+  for (std::string name; std::getline(in, name, '+');) {
+    const auto first = name.find_first_not_of(' '), last = name.find_last_not_of(' ');
+    const auto found = first == name.npos ? metrics.end() : metrics.find(name.substr(first, last - first + 1));
+    if (found == metrics.end()) return std::nullopt;
+    sum += found->second;
+  }
+  return sum;
+}
+
 bool note_metric(const StageSpec& stage, StageState& state, double metric) {
-  const double better = stage.early_stopping.metric == "validation/loss" ? -metric : metric;
+  const double better = lower_is_better(stage.early_stopping.metric) ? -metric : metric;
   if (better > state.stop_best) {
     state.stop_best = better;
     state.stop_bad = 0;

@@ -3,6 +3,9 @@
 
 #include <cstdint>
 #include <limits>
+#include <map>
+#include <optional>
+#include <string>
 
 #include "engine/recipe.h"
 #include "engine/torch_api.h"
@@ -29,7 +32,12 @@ struct StageState {
 /// The rate of the step that comes after `step` done ones.
 double learning_rate_at(const StageSpec& stage, const StageState& state, std::int64_t stage_steps);
 /// Reduce-on-plateau: counts an evaluation; relative improvements below 1e-4 do not count.
-void note_validation(const StageSpec& stage, StageState& state, double loss);
+/// Where the unit is epochs, only evaluations at an epoch's end count.
+void note_validation(const StageSpec& stage, StageState& state, double loss, bool epoch_end);
+/// Losses and perplexities.
+bool lower_is_better(const std::string& metric);
+/// "accuracy/hybrid + delta_la_na" → the sum of the named values; nothing where one is not measured.
+std::optional<double> sum_of_metrics(const std::string& names, const std::map<std::string, double>& metrics);
 /// Early stopping: true where the metric is the best so far. state.stop_bad counts the others.
 bool note_metric(const StageSpec& stage, StageState& state, double metric);
 

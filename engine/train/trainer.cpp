@@ -93,18 +93,20 @@ void emit_step(const StageJob& job, const StageState& state, const StepResult& r
     add("schedule/dropout", dropout_at(job.stage, epoch));
     add("schedule/window", static_cast<double>(window_at(job.stage, job.recipe.attention, epoch)));
   }
-  for (std::size_t l = 0; l < r.layers.size(); ++l) add("transfer/layer." + std::to_string(l), r.layers[l]);
+  for (std::size_t l = 0; l < r.layers.size(); ++l)
+    if (r.layers[l] != 0) add("transfer/layer." + std::to_string(l), r.layers[l]);  // 0: not converted
   job.emit(points);
 }
 
 /// False where early stopping ends the stage.
 bool note_evaluation(const StageJob& job, StageState& state, const std::map<std::string, double>& metrics) {
-  if (metrics.count("validation/loss")) note_validation(job.stage, state, metrics.at("validation/loss"));
+  const bool epoch_end = state.step % steps_per_epoch(job.recipe, job.stage) == 0;
+  if (metrics.count("validation/loss")) note_validation(job.stage, state, metrics.at("validation/loss"), epoch_end);
   const EarlyStopSpec& early = job.stage.early_stopping;
   if (early.metric.empty()) return true;
-  const auto found = metrics.find(early.metric);
-  if (found == metrics.end()) throw InputError("early stopping: this run measures no " + early.metric);
-  if (note_metric(job.stage, state, found->second)) job.save("best");
+  const auto found = sum_of_metrics(early.metric, metrics);
+  if (!found) throw InputError("early stopping: this run measures no " + early.metric);
+  if (note_metric(job.stage, state, *found)) job.save("best");
   return state.stop_bad < early.patience;
 }
 
@@ -130,7 +132,8 @@ void run_stage(const StageJob& job, StageState& state) {
     throw Cancelled{};
   };
   while (true) {
-    const bool due = state.step == steps || (state.step == 0 && state.stage == 0) ||
+    const bool epoch_end = state.step > 0 && state.step % per_epoch == 0;
+    const bool due = state.step == steps || (epoch_end && job.stage.lr_schedule.kind == "plateau" && job.stage.lr_schedule.unit == "epochs") || (state.step == 0 && state.stage == 0) ||
                      (every > 0 && state.step > 0 && state.step % every == 0);
     bool evaluated_now = false;
     if (due && going && state.evaluated != state.step) {
@@ -144,6 +147,7 @@ void run_stage(const StageJob& job, StageState& state) {
     if (going && keep_now && state.step < steps) job.save("step");
     if (!going || state.step >= steps) break;
     if (job.stop.stop_requested()) stopped();
+    if (job.asked()) job.save("asked");
     const auto start = Clock::now();
     const StepResult r = optimizer_step(job, state, steps, per_epoch);
     const std::int64_t epoch = state.step / per_epoch;
@@ -152,7 +156,7 @@ void run_stage(const StageJob& job, StageState& state) {
     emit_step(job, state, r, epoch, meter.tokens_per_s());
     job.emit(meter.progress(state));
   }
-  if (!job.stage.early_stopping.metric.empty() && state.best_step >= 0 && state.best_step != state.global_step()) {
+  if (!early.metric.empty() && early.hand_on == "best" && state.best_step >= 0 && state.best_step != state.global_step()) {
     job.restore_best();
     if (!job.evaluate()) stopped();  // what the stage hands on is what is reported last
   }

@@ -45,6 +45,7 @@ struct StageJob {
   /// Scores everything and emits it; metrics by name ("validation/loss", "delta_h_swa", "accuracy/hybrid"). Nothing
   /// where it was stopped half-way.
   std::function<std::optional<std::map<std::string, double>>()> evaluate;
+  std::function<bool()> asked;                  ///< whether somebody wants a checkpoint now; asked once a step
   std::function<void(const char* kind)> save;   ///< writes a checkpoint of the state as it is
   std::function<void()> restore_best;           ///< trained tensors of the "best" checkpoint
   const Emit& emit;

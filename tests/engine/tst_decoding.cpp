@@ -30,7 +30,7 @@ Conversion conversion_of(const Model& m, const std::string& mixing, const std::s
   spec.window = 16;
   spec.linear_context = context;
   spec.mixing.kind = mixing;
-  return make_conversion(spec, m.config.layers, m.config.heads, m.config.head_dim, 3, torch::kCPU);
+  return make_conversion(spec, {m.config.layers, m.config.heads, m.config.kv_heads, m.config.head_dim, m.config.width}, 3, torch::kCPU);
 }
 
 }  // namespace

@@ -27,7 +27,7 @@ Tensor quadratic_hybrid(const Tensor& q, const Tensor& k, const Tensor& v, const
   const Tensor near = (age >= 0).logical_and(age < call.window), far = call.overlap ? age >= 0 : age >= call.window;
   const Tensor scores = (q.matmul(k.transpose(-1, -2)) / std::sqrt(double(q.size(3)))).masked_fill(near.logical_not(), -1e300);
   const Tensor window = scores.softmax(-1).matmul(v);
-  const Tensor a = (*call.query_map)(q).matmul((*call.key_map)(k).transpose(-1, -2)).masked_fill(far.logical_not(), 0.0);
+  const Tensor a = (*call.query_map)(q, q.size(1)).matmul((*call.key_map)(k, q.size(1)).transpose(-1, -2)).masked_fill(far.logical_not(), 0.0);
   const Tensor has = far.any(-1).unsqueeze(-1);
   const Tensor linear = at::where(has, a.matmul(v) / at::where(has, a.sum(-1, true), torch::ones_like(a.sum(-1, true))), torch::zeros_like(v));
   return at::where(has, call.weight * window + (1 - call.weight) * linear, window);
@@ -64,7 +64,7 @@ void TstHybridAttention::chunked_equals_quadratic() {
   QFETCH(int, window);
   QFETCH(bool, overlap);
   torch::manual_seed(length * 131 + window);
-  const Conversion c = make_conversion(spec_of("hedgehog-softmax", window), 1, 3, 8, 0, torch::kCPU);
+  const Conversion c = make_conversion(spec_of("hedgehog-softmax", window), {1, 3, 3, 8}, 0, torch::kCPU);
   const auto options = torch::TensorOptions().dtype(torch::kFloat64).requires_grad(true);
   const Tensor q = torch::randn({3, 3, length, 8}, options), k = torch::randn({3, 3, length, 8}, options), v = torch::randn({3, 3, length, 8}, options);
   AttentionCall call = c.call(0);
@@ -78,7 +78,7 @@ void TstHybridAttention::chunked_equals_quadratic() {
 }
 
 void TstHybridAttention::window_beyond_length_is_softmax() {
-  const Conversion c = make_conversion(spec_of("lolcats", 200), 1, 2, 16, 0, torch::kCPU);
+  const Conversion c = make_conversion(spec_of("lolcats", 200), {1, 2, 2, 16}, 0, torch::kCPU);
   const Tensor q = torch::randn({2, 2, 90, 16}), k = torch::randn({2, 2, 90, 16}), v = torch::randn({2, 2, 90, 16});
   AttentionCall call = c.call(0);
   const Tensor teacher = hybrid_attention(q, k, v, call);
@@ -87,7 +87,7 @@ void TstHybridAttention::window_beyond_length_is_softmax() {
 }
 
 void TstHybridAttention::short_rows_give_the_window_weight_one() {
-  const Conversion c = make_conversion(spec_of("hedgehog", 10), 1, 2, 16, 0, torch::kCPU);
+  const Conversion c = make_conversion(spec_of("hedgehog", 10), {1, 2, 2, 16}, 0, torch::kCPU);
   const Tensor q = torch::randn({1, 2, 40, 16}), k = torch::randn({1, 2, 40, 16}), v = torch::randn({1, 2, 40, 16});
   AttentionCall call = c.call(0);
   call.component = Component::hybrid;
@@ -99,7 +99,7 @@ void TstHybridAttention::short_rows_give_the_window_weight_one() {
 }
 
 void TstHybridAttention::dropped_sequences_are_linear_alone_the_others_hybrid() {
-  const Conversion c = make_conversion(spec_of("hedgehog-softmax", 8), 1, 2, 16, 0, torch::kCPU);
+  const Conversion c = make_conversion(spec_of("hedgehog-softmax", 8), {1, 2, 2, 16}, 0, torch::kCPU);
   const Tensor q = torch::randn({4, 2, 50, 16}), k = torch::randn({4, 2, 50, 16}), v = torch::randn({4, 2, 50, 16});
   AttentionCall call = c.call(0);
   call.component = Component::linear;
@@ -112,7 +112,7 @@ void TstHybridAttention::dropped_sequences_are_linear_alone_the_others_hybrid() 
 }
 
 void TstHybridAttention::dropped_heads_are_linear_alone() {
-  const Conversion c = make_conversion(spec_of("hedgehog-softmax", 8), 1, 2, 16, 0, torch::kCPU);
+  const Conversion c = make_conversion(spec_of("hedgehog-softmax", 8), {1, 2, 2, 16}, 0, torch::kCPU);
   const Tensor q = torch::randn({2, 2, 50, 16}), k = torch::randn({2, 2, 50, 16}), v = torch::randn({2, 2, 50, 16});
   AttentionCall call = c.call(0);
   call.component = Component::linear_outside;
@@ -128,7 +128,7 @@ void TstHybridAttention::dropped_heads_are_linear_alone() {
 
 void TstHybridAttention::later_tokens_do_not_reach_back() {
   for (const auto& name : component_names()) {
-    const Conversion c = make_conversion(spec_of("hedgehog-softmax", 8), 1, 2, 16, 0, torch::kCPU);
+    const Conversion c = make_conversion(spec_of("hedgehog-softmax", 8), {1, 2, 2, 16}, 0, torch::kCPU);
     Tensor q = torch::randn({1, 2, 70, 16}), k = torch::randn({1, 2, 70, 16}), v = torch::randn({1, 2, 70, 16});
     AttentionCall call = c.call(0);
     call.component = component_from(name);
@@ -140,7 +140,7 @@ void TstHybridAttention::later_tokens_do_not_reach_back() {
 }
 
 void TstHybridAttention::vanishing_denominators_are_clamped_and_counted() {
-  const Conversion c = make_conversion(spec_of("t2r", 4), 1, 1, 8, 0, torch::kCPU);
+  const Conversion c = make_conversion(spec_of("t2r", 4), {1, 1, 1, 8}, 0, torch::kCPU);
   const Tensor x = torch::full({1, 1, 20, 8}, -5.0);  // ReLU leaves nothing
   AttentionCall call = c.call(0);
   call.component = Component::hybrid;

@@ -17,7 +17,7 @@ class TstScoring : public QObject {
 
 void TstScoring::scores_do_not_depend_on_batch_or_shared_prefixes() {
   const Model model = load_model("builtin:tiny", torch::kFloat32, torch::kCPU);
-  const Conversion conversion = make_conversion(presets()[0].recipe.attention, 2, 4, 32, 0, torch::kCPU);
+  const Conversion conversion = make_conversion(presets()[0].recipe.attention, {2, 4, 4, 32}, 0, torch::kCPU);
   std::vector<ScoreRequest> requests;
   for (int i = 0; i < 12; ++i) {  // prefixes of each other, equal ones, and unrelated ones
     ScoreRequest r;

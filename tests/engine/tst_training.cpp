@@ -30,14 +30,14 @@ class TstTraining : public QObject {
 void TstTraining::weights_loss_by_tiles_equals_the_whole_matrix() {
   AttentionSpec spec = presets()[0].recipe.attention;
   spec.feature_map.size = "half";
-  const Conversion c = make_conversion(spec, 1, 4, 16, 3, torch::kCPU);
+  const Conversion c = make_conversion(spec, {1, 4, 4, 16}, 3, torch::kCPU);
   const std::int64_t length = 300;  // more than one tile
   const Tensor q = torch::randn({2, 4, length, 16}, torch::kFloat64), k = torch::randn({2, 2, length, 16}, torch::kFloat64),
                v = torch::randn({2, 2, length, 16}, torch::kFloat64);
   Tensor valid = torch::ones({2, length}, torch::kFloat64);
   valid[1].narrow(0, 120, length - 120).zero_();
   for (auto& [name, t] : c.tensors()) t.set_requires_grad(true);
-  const Tensor loss = transfer_layer_loss(q, k, v, valid, c.call(0), TransferObjective::attention_weights, 1, 0.5);
+  const Tensor loss = transfer_layer_loss(q, k, v, valid, c.call(0), {TransferObjective::attention_weights, 1}, 0.5);
   std::map<std::string, Tensor> tiled;
   for (auto& [name, t] : c.tensors()) {
     tiled[name] = t.grad().clone();
@@ -45,7 +45,7 @@ void TstTraining::weights_loss_by_tiles_equals_the_whole_matrix() {
   }
   const Tensor kk = k.repeat_interleave(2, 1), past = torch::ones({length, length}).tril().to(torch::kBool);
   const Tensor a = (q.matmul(kk.transpose(-1, -2)) / 4).masked_fill(past.logical_not(), -1e300).softmax(-1);
-  const Tensor l = c.layers[0].query_map(q).matmul(c.layers[0].key_map(kk).transpose(-1, -2)).masked_fill(past.logical_not(), 0.0);
+  const Tensor l = c.layers[0].query_map(q, 4).matmul(c.layers[0].key_map(kk, 4).transpose(-1, -2)).masked_fill(past.logical_not(), 0.0);
   const Tensor rows = -(a * (l / l.sum(-1, true)).clamp_min(1e-12).log()).sum(-1);
   const Tensor expected = (rows * valid.unsqueeze(1)).sum() / (valid.sum() * 4);
   QVERIFY((loss - expected).abs().item<double>() < 1e-10);
@@ -54,7 +54,7 @@ void TstTraining::weights_loss_by_tiles_equals_the_whole_matrix() {
 }
 
 void TstTraining::outputs_losses_are_mean_squared_errors() {
-  const Conversion c = make_conversion(presets()[0].recipe.attention, 1, 4, 16, 3, torch::kCPU);
+  const Conversion c = make_conversion(presets()[0].recipe.attention, {1, 4, 4, 16}, 3, torch::kCPU);
   const Tensor q = torch::randn({2, 4, 90, 16}), k = torch::randn({2, 4, 90, 16}), v = torch::randn({2, 4, 90, 16});
   const Tensor valid = torch::ones({2, 90});
   AttentionCall call = c.call(0);
@@ -63,7 +63,7 @@ void TstTraining::outputs_losses_are_mean_squared_errors() {
                                       std::pair{TransferObjective::hybrid_outputs, Component::hybrid}}) {
     call.component = component;
     const double expected = 1000 * (hybrid_attention(q, k, v, call) - teacher).square().mean().item<double>();
-    const double found = transfer_layer_loss(q, k, v, valid, c.call(0), objective, 1000, 0).item<double>();
+    const double found = transfer_layer_loss(q, k, v, valid, c.call(0), {objective, 1000}, 0).item<double>();
     QVERIFY(std::abs(found / expected - 1) < 1e-5);
   }
 }
@@ -110,9 +110,9 @@ void TstTraining::plateau_lowers_the_rate_after_patience() {
   s.learning_rate = 0.1;
   s.lr_schedule.patience = 2;
   StageState state;
-  for (double loss : {3.0, 2.0, 2.0, 2.0}) note_validation(s, state, loss);
+  for (double loss : {3.0, 2.0, 2.0, 2.0}) note_validation(s, state, loss, false);
   QCOMPARE(learning_rate_at(s, state, 100), 0.1);
-  note_validation(s, state, 2.0);
+  note_validation(s, state, 2.0, false);
   QVERIFY(std::abs(learning_rate_at(s, state, 100) - 0.01) < 1e-12);
 }
 
