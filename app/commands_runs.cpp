@@ -148,35 +148,64 @@ void show_run(const Common& common, const std::string& text) {
                 static_cast<long long>(row.n));
 }
 
-constexpr const char* k_table_columns[] = {"teacher", "hybrid", "swa", "linear", "none", "delta_h_swa", "delta_la_na"};
+/// The paper's rows in its order, both differences, and recovered performance (METHODS.md, "Metrics").
+constexpr const char* k_table_columns[] = {"teacher", "hybrid", "hybrid-overlap", "swa",         "linear",     "linear-outside",
+                                           "swa+sinks", "sinks", "none",          "delta_h_swa", "delta_la_na", "recovered"};
 
-std::string table_header(const std::string& first, const std::string& second) {
+using Columns = std::vector<std::string>;
+
+std::string table_header(const std::string& first, const std::string& second, const Columns& columns) {
   std::string text = "| " + first + " | " + second + " |", rule = "|---|---|";
-  for (const char* c : k_table_columns) {
-    text += std::string(" ") + c + " |";
+  for (const auto& c : columns) {
+    text += " " + c + " |";
     rule += "---|";
   }
   return text + " seconds |\n" + rule + "---|\n";
+}
+
+/// hybrid / teacher in percent; nothing where one is missing or not a share.
+std::optional<double> recovered(const LastScores& last, const std::string& task) {
+  const auto* hybrid = last.find("hybrid", task);
+  const auto* teacher = last.find("teacher", task);
+  if (!hybrid || !teacher || !engine::is_share(teacher->metric) || teacher->value <= 0) return std::nullopt;
+  return 100 * hybrid->value / teacher->value;
+}
+
+/// The columns that some of the runs fill.
+Columns filled_columns(const std::vector<LastScores>& runs, const std::string& task) {
+  Columns columns;
+  for (const char* c : k_table_columns)
+    if (std::ranges::any_of(runs, [&](const LastScores& r) { return std::string(c) == "recovered" ? recovered(r, task).has_value() : r.find(c, task) != nullptr; }))
+      columns.push_back(c);
+  return columns;
 }
 
 void compare_runs(const Common& common, const std::vector<std::string>& names, const std::string& task) {
   const engine::RunReader reader(default_paths(common.store).store);
   Json table = Json::array();
   std::vector<engine::Recipe> recipes;
-  std::string text = table_header("run", "seed");
-  for (const auto& name : names) {
-    const auto run = find_run(reader, name);
+  std::vector<engine::RunInfo> runs;
+  std::vector<LastScores> scores;
+  for (const auto& name : names) runs.push_back(find_run(reader, name)), scores.push_back(last_scores(reader, runs.back().id));
+  const Columns columns = filled_columns(scores, task);
+  std::string text = table_header("run", "seed", columns);
+  for (std::size_t r = 0; r < runs.size(); ++r) {
+    const auto& run = runs[r];
     recipes.push_back(engine::parse_recipe(run.recipe).recipe);
-    const LastScores last = last_scores(reader, run.id);
+    const LastScores& last = scores[r];
     Json row = {{"id", run.id}, {"name", run.name}, {"seed", run.seed}, {"seconds", run.seconds}, {"verdict", verdict(last)},
                 {"scores", Json::object()}};
     text += "| " + run.name + " | " + std::to_string(run.seed) + " |";
     for (const auto& e : last.rows)
       if (e.task == task && &e == last.find(e.component, task))
         row["scores"][e.component] = {{"metric", e.metric}, {"value", number(e.value)}, {"stderr", number(e.stderr_)}, {"n", e.n}};
-    for (const char* c : k_table_columns) {
+    const auto whole = recovered(last, task);
+    if (whole) row["recovered"] = number(*whole);
+    for (const auto& c : columns) {
       const auto* e = last.find(c, task);
-      text += !e ? " – |" : " " + shown_score(*e) + " |";
+      char shown[24] = "–";
+      if (c == "recovered" && whole) std::snprintf(shown, sizeof shown, "%.1f", *whole);
+      text += " " + (e ? shown_score(*e) : std::string(shown)) + " |";
     }
     char seconds[24];
     std::snprintf(seconds, sizeof seconds, " %.0f |\n", run.seconds);
@@ -215,6 +244,7 @@ void compare_seeds(const Common& common, const std::vector<std::string>& names, 
     std::map<std::string, std::vector<double>> values;
   };
   std::vector<std::pair<std::string, Group>> groups;
+  std::vector<LastScores> scores;
   for (const auto& name : names) {
     const auto run = find_run(reader, name);
     auto at = std::find_if(groups.begin(), groups.end(), [&](const auto& g) { return g.first == run.hash; });
@@ -228,8 +258,11 @@ void compare_seeds(const Common& common, const std::vector<std::string>& names, 
     at->second.values["seconds"].push_back(run.seconds);
     for (const char* c : k_table_columns)
       if (const auto* e = last.find(c, task)) at->second.values[c].push_back((engine::is_share(e->metric) ? 100 : 1) * e->value);
+    if (const auto whole = recovered(last, task)) at->second.values["recovered"].push_back(*whole);
+    scores.push_back(last);
   }
-  std::string text = table_header(task, "seeds");
+  const Columns columns = filled_columns(scores, task);
+  std::string text = table_header(task, "seeds", columns);
   Json table = Json::array();
   for (const auto& [hash, g] : groups) {
     Json row = {{"name", g.name}, {"hash", hash}, {"seeds", g.seeds}, {"columns", Json::object()}};
@@ -247,7 +280,7 @@ void compare_seeds(const Common& common, const std::vector<std::string>& names, 
       std::snprintf(shown, sizeof shown, form, mean, half);
       return std::string(shown);
     };
-    for (const char* c : k_table_columns) text += cell(c, g.seeds.size() < 2 ? " %.1f |" : " %.1f ± %.1f |");
+    for (const auto& c : columns) text += cell(c, g.seeds.size() < 2 ? " %.1f |" : " %.1f ± %.1f |");
     text += cell("seconds", " %.0f |") + "\n";
     table.push_back(row);
   }

@@ -171,11 +171,12 @@ bool too_deep(const std::string& yaml) {
 
 /// Keys that decide which other keys exist or what their defaults are come first.
 int rank_of(const std::string& path) {
-  if (path.ends_with("].kind")) return 0;
+  if (path.ends_with("].kind") || path.ends_with("mixing.kind")) return 0;
   if (path.ends_with(".preset") || path.ends_with(".trainable") || path.ends_with(".objective") ||
-      path.ends_with("lr_schedule.kind"))
+      path.ends_with("lr_schedule.kind") || path.ends_with(".shots"))
     return 1;
-  return 2;
+  if (path.ends_with("map.activation") || path.ends_with("map.negation") || path.ends_with("map.bias")) return 2;
+  return 3;
 }
 
 void apply(ParsedRecipe& parsed, std::vector<Leaf> leaves) {

@@ -28,7 +28,9 @@ struct FeatureMap {
   /// gradients. Only where is_per_head().
   FeatureMap per_head(std::int64_t heads) const;
   bool is_per_head() const { return sharing != Sharing::model && !softmax_over_both && !exp_minus_row; }
-  bool is_plain() const { return is_per_head() && sharing == Sharing::head && temperature == 1; }
+  bool is_plain() const {
+    return is_per_head() && sharing == Sharing::head && temperature == 1 && (!bias.defined() || bias.size(1) == weight.size(2));
+  }
 };
 
 /// Columns of W for a head dimension: square D, half D/2, or the number itself.

@@ -37,6 +37,7 @@ void note_validation(const StageSpec& stage, StageState& state, double loss, boo
 bool lower_is_better(const std::string& metric) { return metric.ends_with("loss") || metric.ends_with("perplexity"); }
 
 std::optional<double> sum_of_metrics(const std::string& names, const std::map<std::string, double>& metrics) {
+  if (names.empty()) return std::nullopt;
   double sum = 0;
   std::stringstream in(names);
   for (std::string name; std::getline(in, name, '+');) {

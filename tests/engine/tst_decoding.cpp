@@ -4,6 +4,7 @@
 #include "engine/model/load_report.h"
 #include "engine/recipe.h"
 #include "engine/torch_api.h"
+#include "tests/support/attention_forms.h"
 
 using namespace engine;
 
@@ -40,8 +41,13 @@ class TstDecoding : public QObject {
  private Q_SLOTS:
   void token_by_token_equals_one_shot_data();
   void token_by_token_equals_one_shot();
+  void every_form_decodes_as_in_one_shot_data();
+  void every_form_decodes_as_in_one_shot();
   void state_stays_as_large_as_it_is();
   void greedy_text_is_the_arg_max_of_every_step();
+
+ private:
+  static void compare(const Model& m, const Conversion& conversion, const std::string& component, std::int64_t prompt);
 };
 
 void TstDecoding::token_by_token_equals_one_shot_data() {
@@ -55,27 +61,44 @@ void TstDecoding::token_by_token_equals_one_shot_data() {
   QTest::newRow("overlap") << "hybrid" << "learned" << "overlap";
 }
 
+void TstDecoding::every_form_decodes_as_in_one_shot_data() {
+  QTest::addColumn<int>("form");
+  const auto forms = support::attention_forms(16);
+  for (std::size_t i = 0; i < forms.size(); ++i) QTest::newRow(forms[i].first.c_str()) << static_cast<int>(i);
+}
+
+void TstDecoding::every_form_decodes_as_in_one_shot() {
+  QFETCH(int, form);
+  const auto forms = support::attention_forms(16);
+  const Model m = small_model();
+  const Conversion conversion = support::conversion_for(forms[static_cast<std::size_t>(form)].second, m.config);
+  for (const char* name : {"hybrid", "hybrid-overlap", "swa", "linear", "linear-outside"})
+    for (const std::int64_t prompt : {1, 33}) compare(m, conversion, name, prompt);
+}
+
+void TstDecoding::compare(const Model& m, const Conversion& conversion, const std::string& component, std::int64_t prompt) {
+  torch::InferenceMode inference;
+  ForwardOptions options;
+  options.component = component_from(component);
+  const Tensor ids = torch::randint(0, 97, {2, 70}, torch::kInt64);
+  const Tensor whole = m.hidden(ids, &conversion, options);  // [2,70,M]
+  Decoding decoding(m, &conversion, options, 70);
+  Tensor last = decoding.prefill(ids.narrow(1, 0, prompt));
+  for (std::int64_t t = prompt; t <= 70; ++t) {
+    const double error = (last - whole.select(1, t - 1)).abs().max().item<double>();
+    QVERIFY2(error < 2e-5, qPrintable(QString("%1, prompt %2, token %3: %4").arg(QString::fromStdString(component)).arg(prompt).arg(t).arg(error)));
+    if (t < 70) last = decoding.step(ids.select(1, t));
+  }
+  QCOMPARE(decoding.length(), 70);
+}
+
 void TstDecoding::token_by_token_equals_one_shot() {
   QFETCH(QString, component);
   QFETCH(QString, mixing);
   QFETCH(QString, context);
-  torch::InferenceMode inference;
   const Model m = small_model();
   const Conversion conversion = conversion_of(m, mixing.toStdString(), context.toStdString());
-  ForwardOptions options;
-  options.component = component_from(component.toStdString());
-  const Tensor ids = torch::randint(0, 97, {2, 90}, torch::kInt64);
-  const Tensor whole = m.hidden(ids, &conversion, options);  // [2,90,M]
-  for (const std::int64_t prompt : {1, 7, 16, 40}) {
-    Decoding decoding(m, &conversion, options, 90);
-    Tensor last = decoding.prefill(ids.narrow(1, 0, prompt));
-    for (std::int64_t t = prompt; t <= 90; ++t) {
-      const double error = (last - whole.select(1, t - 1)).abs().max().item<double>();
-      QVERIFY2(error < 2e-5, qPrintable(QString("prompt %1, token %2: %3").arg(prompt).arg(t).arg(error)));
-      if (t < 90) last = decoding.step(ids.select(1, t));
-    }
-    QCOMPARE(decoding.length(), 90);
-  }
+  for (const std::int64_t prompt : {1, 7, 16, 40}) compare(m, conversion, component.toStdString(), prompt);
 }
 
 void TstDecoding::state_stays_as_large_as_it_is() {

