@@ -30,6 +30,7 @@ void add_model_commands(CLI::App& cli, const Common& common, int& code);
 void add_inspect_commands(CLI::App& cli, const Common& common, int& code);
 void add_load_command(CLI::App& cli, const Common& common);
 void add_paper_command(CLI::App& cli, const Common& common);
+void add_recipe_command(CLI::App& cli, const Common& common);
 
 /// Ordered, so that keys stay as written. Writes where --json says; nothing without it.
 using Json = nlohmann::ordered_json;
@@ -44,6 +45,8 @@ const std::atomic<int>& watch_signals();
 
 /// Finds a run by id, name or unique beginning of a name. Throws engine::InputError.
 engine::RunInfo find_run(const engine::RunReader& reader, const std::string& text);
+/// A preset by name, or a recipe file. Throws WrongUse with the file's problems.
+engine::Recipe preset_or_file(const std::string& name);
 /// Applies --set key=value. Throws WrongUse with path and nearest key.
 void apply_settings(engine::Recipe& recipe, const std::vector<std::string>& settings);
 

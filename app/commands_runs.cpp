@@ -295,24 +295,17 @@ struct RunOptions {
 };
 
 int run_recipe(const Common& common, const RunOptions& o) {
-  engine::ParsedRecipe parsed;
-  const auto& presets = engine::presets();
-  const auto preset = std::find_if(presets.begin(), presets.end(), [&](const auto& p) { return p.name == o.recipe; });
-  if (preset != presets.end() && !std::filesystem::exists(o.recipe)) parsed.recipe = preset->recipe;
-  else parsed = engine::load_recipe(o.recipe);
-  std::string problems;
-  for (const auto& p : parsed.problems) problems += (problems.empty() ? "" : "\n") + (p.path.empty() ? "" : p.path + ": ") + p.message;
-  if (!problems.empty()) throw WrongUse(problems);
-  apply_settings(parsed.recipe, o.settings);
-  if (o.seed) parsed.recipe.seed = *o.seed;
-  if (!o.name.empty()) parsed.recipe.name = o.name;
-  for (const auto& p : engine::check(parsed.recipe))
+  engine::Recipe recipe = preset_or_file(o.recipe);
+  apply_settings(recipe, o.settings);
+  if (o.seed) recipe.seed = *o.seed;
+  if (!o.name.empty()) recipe.name = o.name;
+  for (const auto& p : engine::check(recipe))
     if (!p.warning) throw WrongUse((p.path.empty() ? "" : p.path + ": ") + p.message);
     else std::cerr << "note: " << p.path << ": " << p.message << '\n';
   const engine::Paths paths = default_paths(common.store);
   engine::open_log(paths.log);
   engine::Session session(paths, engine::execute);
-  const engine::RunId run = session.submit(parsed.recipe);
+  const engine::RunId run = session.submit(recipe);
   const int code = follow(session, run);
   if (!common.json.empty()) write_json(common, run_json(engine::RunReader(paths.store), *engine::RunReader(paths.store).run(run)));
   if (common.json != "-") std::cout << run << '\n';
@@ -346,7 +339,7 @@ void add_run_commands(CLI::App& cli, const Common& common, int& code) {
   static bool over_seeds = false;
   static std::string task = "all", tags, notes, to;
   auto* run = cli.add_subcommand("run", "Run a recipe; the last line of standard output is the run's id");
-  run->add_option("recipe", o.recipe, "A recipe file (YAML), or a preset: ssd, lolcats, lolcats-matched, hedgecats, inference-hybrid")->required();
+  run->add_option("recipe", o.recipe, "A recipe file (YAML), or a preset (equipoise recipe lists them)")->required();
   run->add_option("--set", o.settings, "key=value: overrides one field (repeatable)")->take_all();
   run->add_option("--seed", o.seed, "The run's seed");
   run->add_option("--name", o.name, "The run's name in lists");

@@ -85,8 +85,10 @@ void TstDecoding::compare(const Model& m, const Conversion& conversion, const st
   Decoding decoding(m, &conversion, options, 70);
   Tensor last = decoding.prefill(ids.narrow(1, 0, prompt));
   for (std::int64_t t = prompt; t <= 70; ++t) {
+    // A norm of almost nothing magnifies rounding.
+    const double most = conversion.linear.normaliser == Normaliser::group_norm ? 5e-4 : 2e-5;
     const double error = (last - whole.select(1, t - 1)).abs().max().item<double>();
-    QVERIFY2(error < 2e-5, qPrintable(QString("%1, prompt %2, token %3: %4").arg(QString::fromStdString(component)).arg(prompt).arg(t).arg(error)));
+    QVERIFY2(error < most, qPrintable(QString("%1, prompt %2, token %3: %4").arg(QString::fromStdString(component)).arg(prompt).arg(t).arg(error)));
     if (t < 70) last = decoding.step(ids.select(1, t));
   }
   QCOMPARE(decoding.length(), 70);
