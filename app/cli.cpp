@@ -23,6 +23,8 @@ int main(int argc, char** argv) {
   app::add_load_command(cli, common);
   app::add_paper_command(cli, common);
   app::add_recipe_command(cli, common);
+  app::add_interop_commands(cli, common);
+  app::add_sweep_command(cli, common, code);
   try {
     cli.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

@@ -11,6 +11,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "engine/apply.h"
 #include "engine/event.h"
 #include "engine/recipe.h"
 #include "engine/run_store.h"
@@ -31,6 +32,8 @@ void add_inspect_commands(CLI::App& cli, const Common& common, int& code);
 void add_load_command(CLI::App& cli, const Common& common);
 void add_paper_command(CLI::App& cli, const Common& common);
 void add_recipe_command(CLI::App& cli, const Common& common);
+void add_interop_commands(CLI::App& cli, const Common& common);
+void add_sweep_command(CLI::App& cli, const Common& common, int& code);
 
 /// Ordered, so that keys stay as written. Writes where --json says; nothing without it.
 using Json = nlohmann::ordered_json;
@@ -49,6 +52,18 @@ engine::RunInfo find_run(const engine::RunReader& reader, const std::string& tex
 engine::Recipe preset_or_file(const std::string& name);
 /// Applies --set key=value. Throws WrongUse with path and nearest key.
 void apply_settings(engine::Recipe& recipe, const std::vector<std::string>& settings);
+
+/// Checks the recipes, runs them one after another in one session and prints their ids, a line each. A run that fails
+/// does not keep the next from running unless `stop_on_error`, with which they are queued one at a time.
+/// 0: all are done; 1: one failed; 3: stopped by a signal. Throws WrongUse where a recipe has a problem; nothing runs then.
+int run_all(const Common& common, const std::vector<engine::Recipe>& recipes, bool stop_on_error);
+
+struct SubjectOptions {
+  std::string model, run, checkpoint;
+  std::int64_t window = 0;
+};
+/// --model: the model with its conversion's start; --run: a run's recipe and one of its checkpoints.
+engine::Subject subject(const Common& common, const SubjectOptions& options);
 
 /// One self-contained HTML file about some runs: verdict, component table, curves as inline SVG, recipes.
 void write_report(const engine::RunReader& reader, const std::vector<engine::RunInfo>& runs, const std::filesystem::path& file);

@@ -65,10 +65,7 @@ void show_recipe(const Common& common, const RecipeOptions& o) {
 }  // namespace
 
 engine::Recipe preset_or_file(const std::string& name) {
-  const auto& presets = engine::presets();
-  const auto preset = std::ranges::find(presets, name, &engine::Preset::name);
-  if (preset != presets.end() && !std::filesystem::exists(name)) return preset->recipe;
-  const engine::ParsedRecipe parsed = engine::load_recipe(name);
+  const engine::ParsedRecipe parsed = engine::find_recipe(name);
   std::string problems;
   for (const auto& p : parsed.problems) problems += (problems.empty() ? "" : "\n") + (p.path.empty() ? "" : p.path + ": ") + p.message;
   if (!problems.empty()) throw WrongUse(problems);

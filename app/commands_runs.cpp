@@ -4,6 +4,7 @@
 #include <ctime>
 #include <fstream>
 #include <iostream>
+#include <set>
 
 #include "app/commands.h"
 #include "app/paths.h"
@@ -11,6 +12,7 @@
 #include "engine/execute.h"
 #include "engine/log.h"
 #include "engine/session.h"
+#include "engine/sweep.h"
 
 namespace app {
 namespace {
@@ -65,25 +67,35 @@ class Narrator {
   bool renew_ = false;
 };
 
-/// Waits for one run; SIGINT and SIGTERM ask it to stop behind its current step. Returns the exit code.
-int follow(engine::Session& session, engine::RunId run) {
+/// Waits for runs that were queued in this order; SIGINT and SIGTERM ask the current one to stop behind its current
+/// step, the others do not begin. Returns the exit code.
+int follow(engine::Session& session, const std::vector<engine::RunId>& runs) {
   const std::atomic<int>& signalled = watch_signals();
   Narrator narrator;
-  bool asked = false;
-  while (true) {
+  bool asked = false, failed = false, cancelled = false;
+  std::set<engine::RunId> left(runs.begin(), runs.end());
+  while (!left.empty()) {
     session.wait(200ms);
     if (signalled && !asked) {
       std::cerr << "\nstopping behind this step; the checkpoint is kept\n";
-      session.cancel(run);
+      // From the end, so that none of them begins when the current one stops.
+      for (auto run = runs.rbegin(); run != runs.rend(); ++run)
+        if (left.contains(*run)) session.cancel(*run);
       asked = true;
     }
     for (const auto& event : session.drain()) {
-      if (event.run != run) continue;
+      if (!left.contains(event.run)) continue;
+      if (runs.size() > 1 && std::holds_alternative<engine::RunStarted>(event.body))
+        std::cerr << "run " << std::find(runs.begin(), runs.end(), event.run) - runs.begin() + 1 << " of " << runs.size() << ", id " << event.run << '\n';
       narrator.tell(event);
-      if (const auto* ended = std::get_if<engine::RunEnded>(&event.body))
-        return ended->state == engine::RunState::done ? 0 : ended->state == engine::RunState::cancelled ? 3 : 1;
+      const auto* ended = std::get_if<engine::RunEnded>(&event.body);
+      if (!ended) continue;
+      left.erase(event.run);
+      failed = failed || (ended->state != engine::RunState::done && ended->state != engine::RunState::cancelled);
+      cancelled = cancelled || (ended->state == engine::RunState::cancelled);
     }
   }
+  return cancelled ? 3 : failed ? 1 : 0;
 }
 
 Json series_json(const std::map<std::string, std::vector<engine::SeriesPoint>>& series) {
@@ -292,6 +304,8 @@ struct RunOptions {
   std::string recipe, name, run;
   std::vector<std::string> settings;
   std::optional<std::int64_t> seed;
+  std::vector<std::int64_t> seeds;
+  bool stop_on_error = false;
 };
 
 int run_recipe(const Common& common, const RunOptions& o) {
@@ -299,17 +313,9 @@ int run_recipe(const Common& common, const RunOptions& o) {
   apply_settings(recipe, o.settings);
   if (o.seed) recipe.seed = *o.seed;
   if (!o.name.empty()) recipe.name = o.name;
-  for (const auto& p : engine::check(recipe))
-    if (!p.warning) throw WrongUse((p.path.empty() ? "" : p.path + ": ") + p.message);
-    else std::cerr << "note: " << p.path << ": " << p.message << '\n';
-  const engine::Paths paths = default_paths(common.store);
-  engine::open_log(paths.log);
-  engine::Session session(paths, engine::execute);
-  const engine::RunId run = session.submit(recipe);
-  const int code = follow(session, run);
-  if (!common.json.empty()) write_json(common, run_json(engine::RunReader(paths.store), *engine::RunReader(paths.store).run(run)));
-  if (common.json != "-") std::cout << run << '\n';
-  return code;
+  if (o.seeds.empty()) return run_all(common, {recipe}, o.stop_on_error);
+  if (std::set<std::int64_t>(o.seeds.begin(), o.seeds.end()).size() != o.seeds.size()) throw WrongUse("--seeds: a seed stands twice");
+  return run_all(common, engine::over_seeds(recipe, o.seeds), o.stop_on_error);
 }
 
 int resume_run(const Common& common, const std::string& text) {
@@ -318,7 +324,7 @@ int resume_run(const Common& common, const std::string& text) {
   engine::Session session(paths, engine::execute);
   const auto run = find_run(engine::RunReader(paths.store), text);
   session.resume(run.id);
-  const int code = follow(session, run.id);
+  const int code = follow(session, {run.id});
   std::cout << run.id << '\n';
   return code;
 }
@@ -333,6 +339,40 @@ void change_store(const Common& common, Change change) {
 
 }  // namespace
 
+int run_all(const Common& common, const std::vector<engine::Recipe>& recipes, bool stop_on_error) {
+  std::set<std::string> said;
+  for (const auto& recipe : recipes)
+    for (const auto& p : engine::check(recipe)) {
+      const std::string text = (p.path.empty() ? "" : p.path + ": ") + p.message;
+      if (!p.warning) throw WrongUse(text);
+      if (said.insert(text).second) std::cerr << "note: " << text << '\n';
+    }
+  const engine::Paths paths = default_paths(common.store);
+  engine::open_log(paths.log);
+  engine::Session session(paths, engine::execute);
+  std::vector<engine::RunId> runs;
+  int code = 0;
+  if (stop_on_error) {
+    // One at a time, so that the next does not begin before this one is known to have failed.
+    for (std::size_t i = 0; i < recipes.size() && code == 0; ++i) {
+      runs.push_back(session.submit(recipes[i]));
+      code = follow(session, {runs.back()});
+    }
+  } else {
+    for (const auto& recipe : recipes) runs.push_back(session.submit(recipe));
+    code = follow(session, runs);
+  }
+  if (!common.json.empty()) {
+    const engine::RunReader reader(paths.store);
+    Json list = Json::array();
+    for (const auto run : runs) list.push_back(run_json(reader, *reader.run(run)));
+    write_json(common, runs.size() == 1 ? list[0] : list);
+  }
+  if (common.json != "-")
+    for (const auto run : runs) std::cout << run << '\n';
+  return code;
+}
+
 void add_run_commands(CLI::App& cli, const Common& common, int& code) {
   static RunOptions o;
   static std::vector<std::string> names;
@@ -341,7 +381,10 @@ void add_run_commands(CLI::App& cli, const Common& common, int& code) {
   auto* run = cli.add_subcommand("run", "Run a recipe; the last line of standard output is the run's id");
   run->add_option("recipe", o.recipe, "A recipe file (YAML), or a preset (equipoise recipe lists them)")->required();
   run->add_option("--set", o.settings, "key=value: overrides one field (repeatable)")->take_all();
-  run->add_option("--seed", o.seed, "The run's seed");
+  auto* seed = run->add_option("--seed", o.seed, "The run's seed");
+  run->add_option("--seeds", o.seeds, "Seeds separated by commas: a run each, named <name>-<seed>; the last lines of standard output are their ids")
+      ->delimiter(',')->excludes(seed);
+  run->add_flag("--stop-on-error", o.stop_on_error, "With --seeds: end at the first run that fails");
   run->add_option("--name", o.name, "The run's name in lists");
   run->callback([&] { code = run_recipe(common, o); });
 

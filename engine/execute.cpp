@@ -9,6 +9,8 @@
 #include "engine/eval/evaluate.h"
 #include "engine/eval/gates.h"
 #include "engine/eval/map_health.h"
+#include "engine/interop/trained.h"
+#include "engine/interop/trained_files.h"
 #include "engine/model/load.h"
 #include "engine/stage_step.h"
 #include "engine/torch_api.h"
@@ -113,8 +115,7 @@ class Execution {
   void begin_from_another() {
     if (!request_.start_from) return;
     const fs::path& from = *request_.start_from;
-    const bool folder = fs::is_directory(from);
-    work_.start_from(recipe_, folder ? load_checkpoint(from).trained : read_tensors(from), from.string());
+    work_.start_from(recipe_, holds_trained_files(from) ? read_trained(from) : load_checkpoint(from).trained, from.string());
     emit_(LogLine{LogLine::Level::info, "begins with the trained tensors of " + (recipe_.start_from.empty() ? from.string() : recipe_.start_from)});
   }
 

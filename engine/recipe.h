@@ -211,6 +211,9 @@ struct ParsedRecipe {
 ParsedRecipe parse_recipe(const std::string& yaml);
 /// Reads a file; problems carry the path. The recipe's name defaults to the file's stem.
 ParsedRecipe load_recipe(const std::filesystem::path& file);
+/// A preset by its name, or a recipe file, looked for in `folder` (empty: where the program runs). A file wins over a
+/// preset of its name; problems name the nearest preset where neither is there.
+ParsedRecipe find_recipe(const std::string& name, const std::filesystem::path& folder = {});
 /// Sets one field by its dotted path ("stages[0].epochs" or "stages.0.epochs") from text as YAML would read it.
 /// A problem where the key is unknown or the text does not fit.
 std::optional<Problem> set_field(Recipe& recipe, const std::string& path, const std::string& text);

@@ -169,16 +169,6 @@ bool too_deep(const std::string& yaml) {
   return false;
 }
 
-/// Keys that decide which other keys exist or what their defaults are come first.
-int rank_of(const std::string& path) {
-  if (path.ends_with("].kind") || path.ends_with("mixing.kind")) return 0;
-  if (path.ends_with(".preset") || path.ends_with(".trainable") || path.ends_with(".objective") ||
-      path.ends_with("lr_schedule.kind") || path.ends_with(".shots"))
-    return 1;
-  if (path.ends_with("map.activation") || path.ends_with("map.negation") || path.ends_with("map.bias")) return 2;
-  return 3;
-}
-
 void apply(ParsedRecipe& parsed, std::vector<Leaf> leaves) {
   std::size_t stages = 0;
   for (const auto& leaf : leaves)
@@ -189,13 +179,13 @@ void apply(ParsedRecipe& parsed, std::vector<Leaf> leaves) {
   }
   parsed.recipe.stages.assign(stages, StageSpec{});
   std::stable_sort(leaves.begin(), leaves.end(),
-                   [](const Leaf& a, const Leaf& b) { return rank_of(a.path) < rank_of(b.path); });
+                   [](const Leaf& a, const Leaf& b) { return key_rank(a.path) < key_rank(b.path); });
   int rank = -1;
   std::vector<Field> known;
   for (const auto& leaf : leaves) {
-    if (rank_of(leaf.path) != rank) {
+    if (key_rank(leaf.path) != rank) {
       known = fields(parsed.recipe);
-      rank = rank_of(leaf.path);
+      rank = key_rank(leaf.path);
     }
     auto field = std::find_if(known.begin(), known.end(), [&](const Field& f) { return f.info.path == leaf.path; });
     std::optional<Problem> problem;
@@ -279,6 +269,31 @@ std::string write(const Recipe& recipe, bool everything, const std::vector<std::
 
 }  // namespace
 
+int key_rank(const std::string& path) {
+  const std::string p = canonical_path(path);
+  if (p.ends_with("].kind")) return 0;
+  for (const char* end : {".preset", ".trainable", ".objective", "lr_schedule.kind", "mixing.kind"})
+    if (p.ends_with(end)) return 1;
+  for (const char* end : {"feature_map.activation", "feature_map.negation", "feature_map.bias", "evaluation.shots"})
+    if (p.ends_with(end)) return 2;
+  return 3;
+}
+
+std::optional<std::string> unreadable_yaml(const std::string& text) {
+  if (text.size() <= k_max_bytes && !too_deep(text)) return std::nullopt;
+  return "too long or nested too deeply for a recipe (1 MB, 32 levels)";
+}
+
+std::optional<std::string> recipe_file_text(const std::filesystem::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  std::error_code ignored;
+  if (!in || std::filesystem::is_directory(file, ignored)) return std::nullopt;
+  std::string text(k_max_bytes + 1, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(in.gcount()));
+  return text;
+}
+
 std::string nearest(const std::string& word, const std::vector<std::string>& known) {
   // A key is often right but in the wrong section, so its last part is compared too.
   auto tail = [](const std::string& s) { return s.substr(s.rfind('.') == std::string::npos ? 0 : s.rfind('.') + 1); };
@@ -351,8 +366,8 @@ std::optional<Value> from_text(const std::string& text, const Value& like) {
 
 ParsedRecipe parse_recipe(const std::string& yaml) {
   ParsedRecipe parsed;
-  if (yaml.size() > k_max_bytes || too_deep(yaml)) {
-    parsed.problems.push_back({"", "too long or nested too deeply for a recipe (1 MB, 32 levels)"});
+  if (auto refused = unreadable_yaml(yaml)) {
+    parsed.problems.push_back({"", *refused});
     return parsed;
   }
   try {
@@ -375,19 +390,33 @@ ParsedRecipe parse_recipe(const std::string& yaml) {
 }
 
 ParsedRecipe load_recipe(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  ParsedRecipe parsed;
-  std::error_code ignored;
-  if (!in || std::filesystem::is_directory(file, ignored)) {
-    parsed.problems.push_back({"", file.string() + ": cannot be read; expected a recipe file (YAML)"});
-    return parsed;
+  const auto text = recipe_file_text(file);
+  if (!text) {
+    ParsedRecipe none;
+    none.problems.push_back({"", file.string() + ": cannot be read; expected a recipe file (YAML)"});
+    return none;
   }
-  std::string text(k_max_bytes + 1, '\0');
-  in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<std::size_t>(in.gcount()));
-  parsed = parse_recipe(text);
+  ParsedRecipe parsed = parse_recipe(*text);
   if (parsed.recipe.name == Recipe{}.name) parsed.recipe.name = file.stem().string();
   for (auto& p : parsed.problems) p.message = file.string() + ": " + p.message;
+  return parsed;
+}
+
+ParsedRecipe find_recipe(const std::string& name, const std::filesystem::path& folder) {
+  const std::filesystem::path file = folder / name;
+  std::error_code ignored;
+  if (std::filesystem::exists(file, ignored)) return load_recipe(file);
+  ParsedRecipe parsed;
+  std::vector<std::string> names;
+  for (const auto& preset : presets()) {
+    names.push_back(preset.name);
+    if (preset.name != name) continue;
+    parsed.recipe = preset.recipe;
+    return parsed;
+  }
+  const std::string near = nearest(name, names);
+  parsed.problems.push_back({"", file.string() + ": no such recipe file, and no preset of this name" +
+                                     (near.empty() ? "" : "; the nearest preset is \"" + near + "\"")});
   return parsed;
 }
 

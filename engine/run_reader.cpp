@@ -12,10 +12,7 @@
 #include "engine/sqlite.h"
 
 namespace engine {
-namespace {
 
-/// A store that was closed cleanly in a folder where nothing may be written cannot get its WAL
-/// files; it also cannot change, so it may be read without them.
 sqlite::Mode reading_mode(const std::filesystem::path& store) {
   std::error_code error;
   const auto status = std::filesystem::status(store, error);
@@ -33,6 +30,8 @@ sqlite::Mode reading_mode(const std::filesystem::path& store) {
   const bool closed = !std::filesystem::exists(wal, error);
   return closed && access(folder.c_str(), W_OK) != 0 ? sqlite::Mode::immutable : sqlite::Mode::read;
 }
+
+namespace {
 
 constexpr const char* k_run_columns =
     "SELECT "

@@ -51,6 +51,17 @@ struct StoredCheckpoint {
   bool live = true;  ///< false: a later attempt went back behind it
 };
 
+/// What RunWriter::take_over did.
+struct ImportedRun {
+  RunId there = 0, here = 0;
+  std::string name;
+};
+struct StoreImport {
+  std::vector<ImportedRun> taken;   ///< by number there
+  std::vector<ImportedRun> known;   ///< were here already and stay as they are
+  std::vector<std::string> notes;   ///< a sentence each: left out, gone on since, …
+};
+
 /// Read-only view; its own connection, automatic WAL checkpoints off, short reads. Cheap to make; one thread each.
 /// Every read throws StoreError with the file's name where the file is damaged.
 class RunReader {
@@ -112,6 +123,12 @@ class RunWriter {
   void annotate(RunId run, const std::string& name, const std::string& tags, const std::string& notes);
   void remove(RunId run);
   std::vector<RunId> mark_interrupted();                 ///< runs left running or queued by a process that died
+  /// Copies every run of the store `other` that is not here, with all rows, and its checkpoints from "<other>.runs/<run>"
+  /// to "<runs>/<number here>", whose paths the rows then have. One transaction: all of them or none, files included. A run
+  /// is known by recipe hash, seed, creation time and host, since name, tags and notes may be changed later. Runs that
+  /// another program is working on there are left out; those whose program died come as interrupted. Throws StoreError:
+  /// `other` is missing, this store, newer, older, damaged; a file cannot be copied.
+  StoreImport take_over(const std::filesystem::path& other, const std::filesystem::path& runs);
 
  private:
   struct Impl;

@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <vector>
 
 #include "engine/event.h"
@@ -33,6 +34,10 @@ const Schema& store_schema();
 void prepare_for_writing(sqlite::Database& database, const Schema& schema);
 /// Throws StoreError where the file is not a store of just this version.
 void prepare_for_reading(sqlite::Database& database, const Schema& schema);
+
+/// A store that was closed cleanly in a folder where nothing may be written cannot get its WAL files; it also cannot
+/// change, so it may be read without them. Throws StoreError where there is no such file.
+sqlite::Mode reading_mode(const std::filesystem::path& store);
 
 inline constexpr int k_run_shift = 40;
 inline constexpr RunId k_last_run = (RunId{1} << 22) - 1;

@@ -3,6 +3,7 @@
 #include <optional>
 #include <unordered_map>
 
+#include "engine/run_import.h"
 #include "engine/run_store.h"
 #include "engine/run_store_schema.h"
 #include "engine/sqlite.h"
@@ -366,6 +367,10 @@ void RunWriter::remove(RunId run) {
   sqlite::Statement(impl_->db, "DELETE FROM runs WHERE id=?").bind(1, run).execute();
   transaction.commit();
   impl_->rows.erase(run);
+}
+
+StoreImport RunWriter::take_over(const std::filesystem::path& other, const std::filesystem::path& runs) {
+  return import_runs(impl_->db, other, runs);
 }
 
 std::vector<RunId> RunWriter::mark_interrupted() {

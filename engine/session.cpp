@@ -266,6 +266,11 @@ void Session::annotate(RunId run, const std::string& name, const std::string& ta
   impl_->writer.annotate(run, name, tags, notes);
 }
 
+StoreImport Session::take_over(const std::filesystem::path& other) {
+  const std::lock_guard lock(impl_->store_mutex);
+  return impl_->writer.take_over(other, impl_->paths.checkpoints);
+}
+
 const Paths& Session::paths() const { return impl_->paths; }
 
 }  // namespace engine

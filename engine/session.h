@@ -68,6 +68,9 @@ class Session {
   void remove(RunId run);                       ///< deletes rows and checkpoints; throws InputError while it runs
   void annotate(RunId run, const std::string& name, const std::string& tags, const std::string& notes);
 
+  /// Takes over the runs of another store: RunWriter::take_over.
+  StoreImport take_over(const std::filesystem::path& other);
+
   const Paths& paths() const;
 
  private:

@@ -95,6 +95,15 @@ StoreLock::~StoreLock() {
   close(descriptor_);
 }
 
+bool store_is_held(const std::filesystem::path& store) {
+  const std::string file = store.string() + ".lock";
+  const int descriptor = open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  if (descriptor < 0) return false;
+  const bool held = flock(descriptor, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  close(descriptor);
+  return held;
+}
+
 bool shared_file_system(std::uint64_t f_type) {
   static constexpr std::array<std::uint64_t, 19> k_shared = {
       0x6969,      // NFS

@@ -22,6 +22,9 @@ class StoreLock {
   int descriptor_ = -1;
 };
 
+/// Whether a living process holds the store's writing lock. False where it cannot be told.
+bool store_is_held(const std::filesystem::path& store);
+
 /// True for `f_type` of statfs(2) of a file system that other hosts may share (NFS, SMB, Lustre,
 /// GPFS, FUSE, ...): SQLite's WAL needs memory shared by all readers and would be damaged there.
 bool shared_file_system(std::uint64_t f_type);

@@ -174,6 +174,8 @@ std::map<std::string, Tensor> lora_tensors(const Model& model) {
   return named;
 }
 
+Tensor stored_tensor(const SafetensorsEntry& entry, const std::filesystem::path& file) { return view_of(entry, file); }
+
 std::map<std::string, Tensor> read_tensors(const std::filesystem::path& file) {
   const SafetensorsFile opened(file);
   std::map<std::string, Tensor> tensors;

@@ -12,6 +12,8 @@
 
 namespace engine {
 
+struct SafetensorsEntry;
+
 /// The weights of `folder` (float32, float16, bfloat16 or float64 safetensors), one tensor at a time straight into
 /// `dtype` on `device`; peak memory is the weights plus one tensor. On the CPU, large weights of the same type stay mapped
 /// (changes stay in memory); cutting the file short meanwhile ends the process. "builtin:tiny" loads the embedded model. Throws
@@ -29,6 +31,8 @@ void add_lora(Model& model, const LoraSpec& spec, std::int64_t seed);
 std::map<std::string, Tensor> lora_tensors(const Model& model);
 
 // ---- safetensors with tensors ----
+/// A tensor of an open file, as stored; it may look at the mapped bytes. Throws InputError for a dtype without a tensor.
+Tensor stored_tensor(const SafetensorsEntry& entry, const std::filesystem::path& file);
 std::map<std::string, Tensor> read_tensors(const std::filesystem::path& file);  ///< CPU copies, as stored
 void write_tensors(const std::filesystem::path& file, const std::map<std::string, Tensor>& tensors,
                    const std::map<std::string, std::string>& metadata = {});    ///< atomic and synced
