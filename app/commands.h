@@ -30,6 +30,7 @@ void add_model_commands(CLI::App& cli, const Common& common, int& code);
 void add_inspect_commands(CLI::App& cli, const Common& common, int& code);
 void add_load_command(CLI::App& cli, const Common& common);
 void add_paper_command(CLI::App& cli, const Common& common);
+void add_bench_command(CLI::App& cli, const Common& common, int& code);
 
 /// Ordered, so that keys stay as written. Writes where --json says; nothing without it.
 using Json = nlohmann::ordered_json;

@@ -16,6 +16,7 @@ AttentionCall Conversion::call(std::size_t layer) const {
   c.weight = weight;
   c.logit = l.mixing;
   c.sinks = sinks;
+  c.composed = composed;
   c.query_map = &l.query_map;
   c.key_map = &l.key_map;
   return c;

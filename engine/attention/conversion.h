@@ -19,6 +19,7 @@ struct LayerConversion {
 struct Conversion {
   std::int64_t window = 64;
   bool overlap = false;
+  bool composed = false;  ///< composed tensor operations in place of the kernels, to compare with
   Mixing mixing = Mixing::fixed;
   double weight = 0.5;
   std::int64_t sinks = 8;
