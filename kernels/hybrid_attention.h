@@ -101,4 +101,14 @@ Status hybrid_attention_cpu(const HybridAttention& call, HybridAttentionOut& out
 Status hybrid_attention_backward_cpu(const HybridAttention& call,
                                      HybridAttentionGradients& gradients);
 
+/// The same for memory of the current GPU, all of it: q to y, maps, norms, gradients. Returns before
+/// the work is done, which goes to `stream` (a cudaStream_t; null: the default one). Clamped values
+/// are counted and read back, which waits, only where norms are asked for; else both counts are 0.
+/// Deterministic. Extra memory: the states between pieces of time, some 4 a processor; backward also
+/// six numbers a row of a head and, for bf16, dk and dv in f32. bf16 products are rounded to tf32.
+/// `no_device`: no GPU, no driver, or built without CUDA; `unsupported`: as above.
+Status hybrid_attention_cuda(const HybridAttention& call, HybridAttentionOut& out, void* stream);
+Status hybrid_attention_backward_cuda(const HybridAttention& call,
+                                      HybridAttentionGradients& gradients, void* stream);
+
 }  // namespace kernels

@@ -301,7 +301,7 @@ HWY_EXPORT(run_backward);
 Status hybrid_attention_backward_cpu(const HybridAttention& call,
                                      HybridAttentionGradients& gradients) {
   if (Status status = check(call, gradients); !status.ok()) return status;
-  if (Status status = taken_by_cpu(call); !status.ok()) return status;
+  if (Status status = taken_by("hybrid_attention_cpu", call); !status.ok()) return status;
   try {
     if (HWY_DYNAMIC_DISPATCH(run_backward)(call, gradients, plan(call))) return {};
   } catch (const std::bad_alloc&) {

@@ -304,7 +304,7 @@ HWY_EXPORT(run_forward);
 
 Status hybrid_attention_cpu(const HybridAttention& call, HybridAttentionOut& out) {
   if (Status status = check(call, out); !status.ok()) return status;
-  if (Status status = taken_by_cpu(call); !status.ok()) return status;
+  if (Status status = taken_by("hybrid_attention_cpu", call); !status.ok()) return status;
   const Plan p = plan(call);
   try {
     std::vector<Item> items;

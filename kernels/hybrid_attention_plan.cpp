@@ -174,14 +174,14 @@ int useful_threads(const Plan& p, int threads) {
       std::min<std::int64_t>(threads, 1 + p.batch * p.heads * p.length / k_rows));
 }
 
-Status taken_by_cpu(const HybridAttention& call) {
+Status taken_by(const char* form, const HybridAttention& call) {
   const char* text = nullptr;
   if (call.component == Component::softmax) text = "component softmax is not taken";
   if (call.q.dtype == DType::f64) text = "only f32 and bf16 are taken";
   if (std::max(call.q.sizes[3], map_columns(call)) > k_most_dim)
     text = "D and F must be 256 or less";
   if (!text) return {};
-  return {StatusCode::unsupported, std::string("hybrid_attention_cpu: ") + text};
+  return {StatusCode::unsupported, std::string(form) + ": " + text};
 }
 
 }  // namespace kernels

@@ -38,7 +38,8 @@ int useful_threads(const Plan& p, int threads);
 /// Of maps, logits and their gradients.
 DType parameter_type(const HybridAttention& call);
 
-/// ok, or `unsupported` with the reason, for a call that has passed check().
-Status taken_by_cpu(const HybridAttention& call);
+/// ok, or `unsupported` with the reason, for a call that has passed check(): what the vectorised
+/// and the device's forms do not take. `form` is the name that the text begins with.
+Status taken_by(const char* form, const HybridAttention& call);
 
 }  // namespace kernels

@@ -159,6 +159,9 @@ class TstHybridAttentionKernel : public QObject {
   void reference_vectors_hold();
   void cpu_equals_reference_at_any_length_data();
   void cpu_equals_reference_at_any_length();
+  void every_component_at_awkward_lengths_data();
+  void every_component_at_awkward_lengths();
+  void gradients_of_a_long_sequence();
   void cpu_equals_reference_in_every_form_data();
   void cpu_equals_reference_in_every_form();
   void wide_heads_and_windows_outgrow_the_packed_blocks();
@@ -296,6 +299,44 @@ void TstHybridAttentionKernel::cpu_equals_reference_at_any_length() {
   QCOMPARE(disagreement(c), QString());
   if (length < 200 || (length < 2000 && window == 64))
     QCOMPARE(gradient_disagreement(c), QString());
+}
+
+void TstHybridAttentionKernel::every_component_at_awkward_lengths_data() {
+  QTest::addColumn<QString>("component");
+  QTest::addColumn<int>("length");
+  for (const auto& [component, c] : k_components)
+    for (int length : {1, 63, 64, 65, 1000})
+      if (c != Component::softmax)
+        QTest::addRow("%s, T %d", component.c_str(), length)
+            << QString::fromStdString(component) << length;
+}
+
+void TstHybridAttentionKernel::every_component_at_awkward_lengths() {
+  QFETCH(QString, component);
+  QFETCH(int, length);
+  for (const auto& [mixing, m] : k_mixings) {
+    AttentionCase c = random_case({.batch = length < 100 ? 2 : 1,
+                                   .heads = 2,
+                                   .groups = 1,
+                                   .length = length,
+                                   .dim = 9,
+                                   .columns = 5,
+                                   .bias = true},
+                                  static_cast<std::uint64_t>(length));
+    c.call.component = k_components.at(component.toStdString());
+    c.call.mixing = m;
+    c.call.window = 64;
+    c.call.threads = 2;
+    QCOMPARE(disagreement(c, true), QString());
+    QCOMPARE(gradient_disagreement(c, true), QString());
+    if (length == 1000 || component != "hybrid") break;  // one mixing says it
+  }
+}
+
+void TstHybridAttentionKernel::gradients_of_a_long_sequence() {
+  AttentionCase c = random_case({.length = 4097, .dim = 8, .columns = 4}, 7);
+  c.call.window = 64;
+  QCOMPARE(gradient_disagreement(c), QString());
 }
 
 void TstHybridAttentionKernel::cpu_equals_reference_in_every_form_data() {
