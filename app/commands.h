@@ -34,6 +34,7 @@ void add_paper_command(CLI::App& cli, const Common& common);
 void add_recipe_command(CLI::App& cli, const Common& common);
 void add_interop_commands(CLI::App& cli, const Common& common);
 void add_sweep_command(CLI::App& cli, const Common& common, int& code);
+void add_bench_command(CLI::App& cli, const Common& common, int& code);
 
 /// Ordered, so that keys stay as written. Writes where --json says; nothing without it.
 using Json = nlohmann::ordered_json;

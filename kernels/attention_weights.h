@@ -34,7 +34,7 @@ struct AttentionWeightsOut {
 /// Everything in double (f32 or f64 tensors), pair by pair; one thread.
 Status attention_weights_ref(const AttentionWeights& call, AttentionWeightsOut& out);
 
-/// f32, vectorised, by tiles: neither A nor Â is kept. Quadratic in T in time; extra memory is two
+/// f32 or bf16 (then q and k only), vectorised, by tiles: neither A nor Â is kept. Quadratic in T in time; extra memory is two
 /// [T,P] arrays a thread. `unsupported`: f64, D or F above 256.
 Status attention_weights_cpu(const AttentionWeights& call, AttentionWeightsOut& out);
 

@@ -359,7 +359,7 @@ HWY_EXPORT(run_weights);
 Status attention_weights_cpu(const AttentionWeights& call, AttentionWeightsOut& out) {
   if (Status status = check(call, out); !status.ok()) return status;
   const HybridAttention linear = as_linear_attention(call);
-  if (Status status = taken_by_cpu(linear); !status.ok()) return status;
+  if (Status status = taken_by("attention_weights_cpu", linear); !status.ok()) return status;
   const Plan p = plan(linear);
   const double count =
       static_cast<double>(std::max<std::int64_t>(1, valid_queries(call)) * p.heads);

@@ -110,6 +110,7 @@ std::int64_t valid_queries(const AttentionWeights& call) {
 
 Status attention_weights_ref(const AttentionWeights& call, AttentionWeightsOut& out) {
   if (Status status = check(call, out); !status.ok()) return status;
+  if (Status status = taken(call.q.dtype); !status.ok()) return status;
   const Plan p = plan(as_linear_attention(call));
   for (const OutView& view : {out.dquery_weight, out.dkey_weight, out.dquery_bias, out.dkey_bias})
     clear(view);

@@ -47,8 +47,10 @@ struct FeatureMap {
   View bias;    ///< [H,F]; absent: none. Only with a weight
 };
 
-/// All tensors are f32; the reference also takes all of them f64. q, k, v and outputs may have any
-/// strides. Both maps have the same number of features P (F, or 2F with negation).
+/// q, k, v, y and their gradients are all f32 or all bf16, the rest is f32; the references take
+/// everything f32 or everything f64. bf16 is read and written only: what is computed, and every sum,
+/// is f32. q, k, v and outputs may have any strides. Both maps have the same number of features P
+/// (F, or 2F with negation).
 struct HybridAttention {
   View q;                         ///< [B,H,T,D], positions encoded already
   View k, v;                      ///< [B,G,T,D], H a multiple of G: head h reads group h / (H/G)
@@ -91,11 +93,22 @@ Status hybrid_attention_ref(const HybridAttention& call, HybridAttentionOut& out
 Status hybrid_attention_backward_ref(const HybridAttention& call,
                                      HybridAttentionGradients& gradients);
 
-/// Vectorised for the machine it runs on, f32. Linear in T in time; extra memory does not grow with
-/// T. `unsupported`: component softmax (its cost is quadratic), f64, D or F above 256. Threads are
-/// started and joined within the call.
+/// Vectorised for the machine it runs on, f32 or bf16. Linear in T in time; extra memory does not
+/// grow with T, but for two numbers a row of a head in the backward pass and, there, dk and dv of a
+/// group in f32 for bf16, each once a thread. `unsupported`: component softmax (its cost is
+/// quadratic), f64, D or F above 256. Threads are started and joined within the call.
 Status hybrid_attention_cpu(const HybridAttention& call, HybridAttentionOut& out);
 Status hybrid_attention_backward_cpu(const HybridAttention& call,
                                      HybridAttentionGradients& gradients);
+
+/// The same for memory of the current GPU, all of it: q to y, maps, norms, gradients. Returns before
+/// the work is done, which goes to `stream` (a cudaStream_t; null: the default one). Clamped values
+/// are counted and read back, which waits, only where norms are asked for; else both counts are 0.
+/// Deterministic. Extra memory: the states between pieces of time, some 4 a processor; backward also
+/// six numbers a row of a head and, for bf16, dk and dv in f32. bf16 products are rounded to tf32.
+/// `no_device`: no GPU, no driver, or built without CUDA; `unsupported`: as above.
+Status hybrid_attention_cuda(const HybridAttention& call, HybridAttentionOut& out, void* stream);
+Status hybrid_attention_backward_cuda(const HybridAttention& call,
+                                      HybridAttentionGradients& gradients, void* stream);
 
 }  // namespace kernels

@@ -18,30 +18,44 @@ HWY_BEFORE_NAMESPACE();
 namespace kernels {
 namespace HWY_NAMESPACE {
 
-/// Rows [T,D] of one head of a gradient; absent where `at` is null.
-struct OutRows {
-  float* at = nullptr;
-  Index token_stride = 0, dim_stride = 0, length = 0, dim = 0;
-};
-
-inline OutRows out_rows_of(const OutView& x, Index b, Index h) {
-  if (!x) return {};
-  return {static_cast<float*>(x.data) + b * x.strides[0] + h * x.strides[1], x.strides[2],
-          x.strides[3], x.sizes[2], x.sizes[3]};
-}
-
 inline void clear(const OutRows& rows) {
-  if (!rows.at) return;
-  for (Index t = 0; t < rows.length; ++t)
-    for (Index d = 0; d < rows.dim; ++d) rows.at[t * rows.token_stride + d * rows.dim_stride] = 0;
+  if (!rows) return;
+  const float zeros[k_most_dim] = {};
+  for (Index t = 0; t < rows.length; ++t) write_row(rows, t, zeros);
 }
+
+/// dk or dv of one group: sums that several heads add to, in f32. They lie in the gradient itself
+/// where it is f32, in scratch memory until `store` where it is bf16.
+class GroupRows {
+ public:
+  GroupRows(const OutView& out, const Plan& p)
+      : sums_(out && out.dtype == DType::bf16 ? p.length * p.dim : 0) {}
+
+  void start(const OutView& out, Index batch, Index group) {
+    out_ = at_ = rows_of(out, batch, group);
+    if (out_.dtype == DType::bf16)
+      at_ = {sums_.at(), DType::f32, 0, out_.dim, 1, out_.length, out_.dim};
+    clear(at_);
+  }
+  /// f32 rows to add to; absent where the gradient is not asked for.
+  const OutRows& at() const { return at_; }
+  void store() const {
+    if (!out_ || out_.dtype != DType::bf16) return;
+    for (Index t = 0; t < out_.length; ++t) write_row(out_, t, sums_.at() + t * out_.dim);
+  }
+
+ private:
+  Scratch sums_;
+  OutRows out_, at_;
+};
 
 /// Scratch memory and steps of the backward pass, for one thread.
 class Backward {
  public:
   Backward(const HybridAttention& call, const HybridAttentionGradients& gradients, const Plan& p);
 
-  void zero_group(Index batch, Index group);
+  void start_group(Index batch, Index group);
+  void finish_group();
   void run(Index batch, Index head, HeadGradients& sums);
 
  private:
@@ -82,7 +96,8 @@ class Backward {
   HWY_ALIGN float a_sum_[k_tile], a_dy_[k_tile];
   HWY_ALIGN float window_factor_[k_tile], window_lost_[k_tile], to_most_[k_tile];
   Rows q_, out_dy_;
-  OutRows dq_rows_, dk_, dv_;
+  OutRows dq_rows_;
+  GroupRows dk_, dv_;
   HeadMap query_map_, key_map_;
   HeadGradients* sums_ = nullptr;
   double g_ = 1;
@@ -123,7 +138,9 @@ inline Backward::Backward(const HybridAttention& call, const HybridAttentionGrad
       dq_(k_tile * width_),
       spare_(k_tile * width_),
       linear_factors_(p.linear ? round_up(p.length, k_tile) : 0),
-      linear_lost_(p.linear ? round_up(p.length, k_tile) : 0) {
+      linear_lost_(p.linear ? round_up(p.length, k_tile) : 0),
+      dk_(gradients.dk, p),
+      dv_(gradients.dv, p) {
   // A fixed weight leaves the linear branch's own gradients untouched by the window.
   if (!window_gradients_needed_ && !shared_ && !(p.mixed() && gradients.dlogit))
     window_needed_ = false;
@@ -140,9 +157,14 @@ inline void weight_rows(const HeadMap& map, int width, float* out) {
   }
 }
 
-inline void Backward::zero_group(Index batch, Index group) {
-  clear(out_rows_of(gradients_.dk, batch, group));
-  clear(out_rows_of(gradients_.dv, batch, group));
+inline void Backward::start_group(Index batch, Index group) {
+  dk_.start(gradients_.dk, batch, group);
+  dv_.start(gradients_.dv, batch, group);
+}
+
+inline void Backward::finish_group() {
+  dk_.store();
+  dv_.store();
 }
 
 inline void Backward::start(Index batch, Index head, HeadGradients& sums) {
@@ -150,9 +172,7 @@ inline void Backward::start(Index batch, Index head, HeadGradients& sums) {
   const Index group = head / (p_.heads / p_.groups);
   q_ = rows_of(call_.q, batch, head);
   out_dy_ = rows_of(gradients_.dy, batch, head);
-  dq_rows_ = out_rows_of(gradients_.dq, batch, head);
-  dk_ = out_rows_of(gradients_.dk, batch, group);
-  dv_ = out_rows_of(gradients_.dv, batch, group);
+  dq_rows_ = rows_of(gradients_.dq, batch, head);
   blocks_.set_head(rows_of(call_.k, batch, group), rows_of(call_.v, batch, group),
                    p_.linear ? -p_.least_age % k_tile : 0);
   if (p_.mixed()) g_ = mixing_weight(call_, head);
@@ -237,14 +257,14 @@ inline void Backward::factors(Index tile, int begin, int end) {
   }
 }
 
-/// Rows [rows.begin, rows.end) of A·B are added to out's rows first + m.
+/// Rows [rows.begin, rows.end) of A·B are added to out's f32 rows first + m.
 template <bool rows_contiguous>
 void Backward::add_rows(const OutRows& out, Index first, Lanes rows, int depth,
                         Left<rows_contiguous> a, Right b, Band band) {
-  if (!out.at || rows.begin >= rows.end) return;
+  if (!out || rows.begin >= rows.end) return;
   const int count = rows.end - rows.begin;
   band = {std::max(band.first, -(1 << 28)) + rows.begin, std::min(band.last, 1 << 28) + rows.begin};
-  float* to = out.at + (first + rows.begin) * out.token_stride;
+  float* to = static_cast<float*>(out.data) + out.place(first + rows.begin);
   if (out.dim_stride == 1 && width_ == dim_) {
     product<rows_contiguous>(count, width_, depth, a.from(rows.begin, 0), b,
                              {to, out.token_stride, true}, band);
@@ -258,11 +278,9 @@ void Backward::add_rows(const OutRows& out, Index first, Lanes rows, int depth,
 }
 
 inline void Backward::store_dq(Index tile) {
-  if (!dq_rows_.at) return;
+  if (!dq_rows_) return;
   for (Index t = tile; t < std::min<Index>(tile + k_tile, p_.length); ++t)
-    for (int d = 0; d < dim_; ++d)
-      dq_rows_.at[t * dq_rows_.token_stride + d * dq_rows_.dim_stride] =
-          dq_.at()[(t - tile) * width_ + d];
+    write_row(dq_rows_, t, dq_.at() + (t - tile) * width_);
 }
 
 }  // namespace HWY_NAMESPACE

@@ -113,9 +113,9 @@ void Backward::window_gradients(Index tile, int lane) {
       product<true>(k_panel, width_, keys, {dscores, k_panel},
                     {block.key_rows + place * width_, width_},
                     {dq_.at() + lane * width_, width_, true}, keys_of_queries(g, key));
-      add_rows<false>(dk_, key, {0, keys}, k_panel, {dscores, k_panel},
+      add_rows<false>(dk_.at(), key, {0, keys}, k_panel, {dscores, k_panel},
                       {query_rows_.at() + lane * width_, width_}, band);
-      add_rows<false>(dv_, key, {0, keys}, k_panel, {weights, k_panel},
+      add_rows<false>(dv_.at(), key, {0, keys}, k_panel, {weights, k_panel},
                       {dy_rows_.at() + lane * width_, width_}, band);
     });
   });
@@ -173,7 +173,7 @@ void Backward::query_features_backward(Index tile) {
                    {near_dy_.at() + lane, k_tile}, {dphi_.at() + lane, k_tile, true});
   }
   activation_backward(query_map_, query_features_.at(), lanes, dphi_.at());
-  if (dq_rows_.at)
+  if (dq_rows_)
     product<true>(k_tile, width_, columns_, {dphi_.at(), k_tile}, {query_weight_rows_.at(), width_},
                   {dq_.at(), width_, true});
   if (gradients_.dquery_weight || gradients_.dquery_bias)
@@ -200,16 +200,17 @@ void Backward::key_side(Index tile) {
       const Vector lost = hn::Set(k_floats, future_.totals()[i / k_tile]);
       hn::Store(hn::Sub(hn::Load(k_floats, dphi_.at() + i), lost), k_floats, dphi_.at() + i);
     }
-    add_rows<true>(dv_, start, keys, features_, {key_features_.at(), k_tile},
+    add_rows<true>(dv_.at(), start, keys, features_, {key_features_.at(), k_tile},
                    {future_.sums(), width_});
   } else {
     std::fill_n(dphi_.at(), features_ * k_tile, 0.0f);
   }
   late_pairs(tile);
-  add_rows<true>(dv_, start, keys, k_tile, {near_.at(), k_tile}, {dy_rows_.at(), width_},
+  add_rows<true>(dv_.at(), start, keys, k_tile, {near_.at(), k_tile}, {dy_rows_.at(), width_},
                  {0, k_tile});
   activation_backward(key_map_, key_features_.at(), keys, dphi_.at());
-  add_rows<true>(dk_, start, keys, columns_, {dphi_.at(), k_tile}, {key_weight_rows_.at(), width_});
+  add_rows<true>(dk_.at(), start, keys, columns_, {dphi_.at(), k_tile},
+                 {key_weight_rows_.at(), width_});
   if (gradients_.dkey_weight || gradients_.dkey_bias)
     map_gradients(columns_, width_, dphi_.at(), delayed_.key_rows, sums_->key_weight.data(),
                   sums_->key_bias.data());
@@ -266,9 +267,10 @@ bool run_backward(const HybridAttention& call, const HybridAttentionGradients& g
         Backward backward(call, gradients, p);
         for (Index i = next(); i >= 0; i = next()) {
           const Index batch = i / p.groups, group = i % p.groups;
-          backward.zero_group(batch, group);
+          backward.start_group(batch, group);
           for (Index h = group * shared; h < (group + 1) * shared; ++h)
             backward.run(batch, h, sums[batch * p.heads + h]);
+          backward.finish_group();
         }
       });
   if (!complete) return false;
@@ -299,7 +301,7 @@ HWY_EXPORT(run_backward);
 Status hybrid_attention_backward_cpu(const HybridAttention& call,
                                      HybridAttentionGradients& gradients) {
   if (Status status = check(call, gradients); !status.ok()) return status;
-  if (Status status = taken_by_cpu(call); !status.ok()) return status;
+  if (Status status = taken_by("hybrid_attention_cpu", call); !status.ok()) return status;
   try {
     if (HWY_DYNAMIC_DISPATCH(run_backward)(call, gradients, plan(call))) return {};
   } catch (const std::bad_alloc&) {

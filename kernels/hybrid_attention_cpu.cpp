@@ -28,7 +28,6 @@ class Forward {
       : call_(call),
         out_(out),
         p_(p),
-        dim_(static_cast<int>(p.dim)),
         width_(static_cast<int>(padded(p.dim))),
         features_(p.linear ? static_cast<int>(p.features) : 0),
         blocks_(p, false),
@@ -55,7 +54,7 @@ class Forward {
   const HybridAttention& call_;
   const HybridAttentionOut& out_;
   const Plan& p_;
-  int dim_, width_, features_;
+  int width_, features_;
   KeyBlocks blocks_;
   Scratch query_;           ///< [D, k_tile]
   Scratch query_features_;  ///< [P, k_tile]
@@ -210,8 +209,7 @@ void Forward::mix(Index tile) {
 /// y = window_factor·Σ e v + linear_factor·Σ φφ v, and the norms of both terms.
 void Forward::store(Index tile) {
   const int lanes = static_cast<int>(std::min<Index>(k_tile, p_.length - tile));
-  auto* y = static_cast<float*>(out_.y.data) + item_.batch * out_.y.strides[0] +
-            item_.head * out_.y.strides[1];
+  const OutRows y = rows_of(out_.y, item_.batch, item_.head);
   for (int t = 0; t < lanes; ++t) {
     const bool linear = p_.has_linear(tile + t);
     const Vector a = hn::Set(k_floats, window_factor_[t]), b = hn::Set(k_floats, linear_factor_[t]);
@@ -224,11 +222,7 @@ void Forward::store(Index tile) {
       linear_norm = hn::MulAdd(z, z, linear_norm);
       hn::Store(hn::Add(x, z), k_floats, window + d);
     }
-    float* to = y + (tile + t) * out_.y.strides[2];
-    if (out_.y.strides[3] == 1)
-      std::copy_n(window, dim_, to);
-    else
-      for (int d = 0; d < dim_; ++d) to[d * out_.y.strides[3]] = window[d];
+    write_row(y, tile + t, window);
     if (!out_.window_norms || !p_.norms) continue;
     const View& counted = call_.counted;
     if (counted &&
@@ -310,7 +304,7 @@ HWY_EXPORT(run_forward);
 
 Status hybrid_attention_cpu(const HybridAttention& call, HybridAttentionOut& out) {
   if (Status status = check(call, out); !status.ok()) return status;
-  if (Status status = taken_by_cpu(call); !status.ok()) return status;
+  if (Status status = taken_by("hybrid_attention_cpu", call); !status.ok()) return status;
   const Plan p = plan(call);
   try {
     std::vector<Item> items;

@@ -61,7 +61,7 @@ void check_map(Checker& checker, const char* name, const FeatureMap& map,
   const std::int64_t heads = call.q.sizes[1], columns = map_columns(call);
   const std::string prefix = name;
   if (map.weight) {
-    checker.expect((prefix + ".weight").c_str(), map.weight, call.q.dtype,
+    checker.expect((prefix + ".weight").c_str(), map.weight, parameter_type(call),
                    {heads, call.q.sizes[3], columns});
     checker.require(map.weight.strides[2] == 1 || columns == 1,
                     "a map's weight must be contiguous in its last dimension");
@@ -70,13 +70,13 @@ void check_map(Checker& checker, const char* name, const FeatureMap& map,
   }
   if (!map.bias) return;
   checker.require(static_cast<bool>(map.weight), "a map has a bias but no weight");
-  checker.expect((prefix + ".bias").c_str(), map.bias, call.q.dtype, {heads, columns});
+  checker.expect((prefix + ".bias").c_str(), map.bias, parameter_type(call), {heads, columns});
 }
 
 void check_call(Checker& checker, const HybridAttention& call) {
   const auto& q = call.q.sizes;
   checker.expect("q", call.q, call.q.dtype, {q[0], q[1], q[2], q[3]});
-  checker.require(call.q.dtype != DType::u8, "q must be f32 or f64");
+  checker.require(call.q.dtype != DType::u8, "q must be f32, f64 or bf16");
   checker.require(q[0] > 0 && q[1] > 0 && q[2] > 0 && q[3] > 0, "q has no elements");
   const std::int64_t groups = call.k.dims == 4 ? call.k.sizes[1] : 0;
   checker.require(groups > 0 && q[1] % groups == 0, "q's heads must be a multiple of k's");
@@ -92,7 +92,7 @@ void check_call(Checker& checker, const HybridAttention& call) {
   checker.require(call.query_map.negation == call.key_map.negation,
                   "the maps must agree on negation");
   if (has_softmax(call.component) && call.mixing != Mixing::fixed)
-    checker.expect("logit", call.logit, call.q.dtype, {q[1]});
+    checker.expect("logit", call.logit, parameter_type(call), {q[1]});
 }
 
 }  // namespace
@@ -113,18 +113,23 @@ Status check(const HybridAttention& call, const HybridAttentionGradients& gradie
   const auto& k = call.k.sizes;
   const std::int64_t columns = map_columns(call);
   checker.expect("dy", gradients.dy, call.q.dtype, {q[0], q[1], q[2], q[3]});
-  auto optional = [&](const char* name, const OutView& view, auto... sizes) {
-    if (view) checker.expect(name, view, call.q.dtype, {sizes...});
+  auto optional = [&](const char* name, const OutView& view, DType dtype, auto... sizes) {
+    if (view) checker.expect(name, view, dtype, {sizes...});
   };
-  optional("dq", gradients.dq, q[0], q[1], q[2], q[3]);
-  optional("dk", gradients.dk, k[0], k[1], k[2], k[3]);
-  optional("dv", gradients.dv, k[0], k[1], k[2], k[3]);
-  optional("dquery_weight", gradients.dquery_weight, q[1], q[3], columns);
-  optional("dkey_weight", gradients.dkey_weight, q[1], q[3], columns);
-  optional("dquery_bias", gradients.dquery_bias, q[1], columns);
-  optional("dkey_bias", gradients.dkey_bias, q[1], columns);
-  optional("dlogit", gradients.dlogit, q[1]);
+  const DType rows = call.q.dtype, parameters = parameter_type(call);
+  optional("dq", gradients.dq, rows, q[0], q[1], q[2], q[3]);
+  optional("dk", gradients.dk, rows, k[0], k[1], k[2], k[3]);
+  optional("dv", gradients.dv, rows, k[0], k[1], k[2], k[3]);
+  optional("dquery_weight", gradients.dquery_weight, parameters, q[1], q[3], columns);
+  optional("dkey_weight", gradients.dkey_weight, parameters, q[1], q[3], columns);
+  optional("dquery_bias", gradients.dquery_bias, parameters, q[1], columns);
+  optional("dkey_bias", gradients.dkey_bias, parameters, q[1], columns);
+  optional("dlogit", gradients.dlogit, parameters, q[1]);
   return checker.status();
+}
+
+DType parameter_type(const HybridAttention& call) {
+  return call.q.dtype == DType::f64 ? DType::f64 : DType::f32;
 }
 
 Plan plan(const HybridAttention& call) {
@@ -169,13 +174,14 @@ int useful_threads(const Plan& p, int threads) {
       std::min<std::int64_t>(threads, 1 + p.batch * p.heads * p.length / k_rows));
 }
 
-Status taken_by_cpu(const HybridAttention& call) {
+Status taken_by(const char* form, const HybridAttention& call) {
   const char* text = nullptr;
   if (call.component == Component::softmax) text = "component softmax is not taken";
-  if (call.q.dtype != DType::f32) text = "only f32 is taken";
-  if (std::max(call.q.sizes[3], map_columns(call)) > 256) text = "D and F must be 256 or less";
+  if (call.q.dtype == DType::f64) text = "only f32 and bf16 are taken";
+  if (std::max(call.q.sizes[3], map_columns(call)) > k_most_dim)
+    text = "D and F must be 256 or less";
   if (!text) return {};
-  return {StatusCode::unsupported, std::string("hybrid_attention_cpu: ") + text};
+  return {StatusCode::unsupported, std::string(form) + ": " + text};
 }
 
 }  // namespace kernels

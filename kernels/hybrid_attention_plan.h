@@ -8,6 +8,8 @@
 
 namespace kernels {
 
+constexpr std::int64_t k_most_dim = 256;  ///< of D and F
+
 struct Plan {
   std::int64_t batch, heads, groups, length, dim;
   std::int64_t columns = 0, features = 0;  ///< F and P; 0 without a linear branch
@@ -33,7 +35,11 @@ double mixing_weight(const HybridAttention& call, std::int64_t head);
 /// At most `threads`, fewer where a thread would cost more to start than it would do.
 int useful_threads(const Plan& p, int threads);
 
-/// ok, or `unsupported` with the reason, for a call that has passed check().
-Status taken_by_cpu(const HybridAttention& call);
+/// Of maps, logits and their gradients.
+DType parameter_type(const HybridAttention& call);
+
+/// ok, or `unsupported` with the reason, for a call that has passed check(): what the vectorised
+/// and the device's forms do not take. `form` is the name that the text begins with.
+Status taken_by(const char* form, const HybridAttention& call);
 
 }  // namespace kernels

@@ -180,6 +180,7 @@ void backward_head(const HybridAttention& call, const Plan& p, Index b, Index h,
 
 Status hybrid_attention_ref(const HybridAttention& call, HybridAttentionOut& out) {
   if (Status status = check(call, out); !status.ok()) return status;
+  if (Status status = taken(call.q.dtype); !status.ok()) return status;
   const Plan p = plan(call);
   out.clamped_denominators = out.clamped_exps = 0;
   if (out.window_norms) {
@@ -199,6 +200,7 @@ Status hybrid_attention_ref(const HybridAttention& call, HybridAttentionOut& out
 Status hybrid_attention_backward_ref(const HybridAttention& call,
                                      HybridAttentionGradients& gradients) {
   if (Status status = check(call, gradients); !status.ok()) return status;
+  if (Status status = taken(call.q.dtype); !status.ok()) return status;
   const Plan p = plan(call);
   for (const OutView& view :
        {gradients.dq, gradients.dk, gradients.dv, gradients.dquery_weight, gradients.dkey_weight,

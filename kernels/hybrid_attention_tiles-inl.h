@@ -35,28 +35,79 @@ class Scratch {
   hwy::AlignedFreeUniquePtr<float[]> memory_;
 };
 
-/// Rows [T,D] of one head.
-struct Rows {
-  const float* at = nullptr;
-  Index token_stride = 0, dim_stride = 0, length = 0, dim = 0;
-};
+/// Rows [T,D] of one head, f32 or bf16.
+template <class Pointer>
+struct HeadRows {
+  Pointer data = nullptr;
+  DType dtype = DType::f32;
+  Index begin = 0, token_stride = 0, dim_stride = 0, length = 0, dim = 0;
 
-HWY_INLINE Rows rows_of(const View& x, Index b, Index h) {
-  return {static_cast<const float*>(x.data) + b * x.strides[0] + h * x.strides[1], x.strides[2],
-          x.strides[3], x.sizes[2], x.sizes[3]};
+  explicit operator bool() const { return data != nullptr; }
+  Index place(Index t) const { return begin + t * token_stride; }
+  bool plain() const { return dtype == DType::f32 && dim_stride == 1; }
+};
+using Rows = HeadRows<const void*>;
+using OutRows = HeadRows<void*>;  ///< absent where `data` is null
+
+template <class Pointer>
+HWY_INLINE HeadRows<Pointer> rows_of(const BasicView<Pointer>& x, Index b, Index h) {
+  if (!x) return {};
+  return {x.data,     x.dtype,   b * x.strides[0] + h * x.strides[1], x.strides[2], x.strides[3],
+          x.sizes[2], x.sizes[3]};
+}
+
+/// out[d] = row t as f32.
+HWY_INLINE void read_row(const Rows& x, Index t, float* HWY_RESTRICT out) {
+  const Index at = x.place(t);
+  if (x.dtype == DType::bf16) {
+    const auto* from = static_cast<const std::uint16_t*>(x.data) + at;
+    const hn::RebindToUnsigned<Floats> words;
+    const hn::Rebind<std::uint16_t, Floats> halves;
+    Index d = 0;
+    for (; x.dim_stride == 1 && d + k_lanes <= x.dim; d += k_lanes) {
+      const auto upper = hn::ShiftLeft<16>(hn::PromoteTo(words, hn::LoadU(halves, from + d)));
+      hn::StoreU(hn::BitCast(k_floats, upper), k_floats, out + d);
+    }
+    for (; d < x.dim; ++d) out[d] = bf16_to_float(from[d * x.dim_stride]);
+    return;
+  }
+  const float* from = static_cast<const float*>(x.data) + at;
+  if (x.dim_stride == 1)
+    std::copy_n(from, x.dim, out);
+  else
+    for (Index d = 0; d < x.dim; ++d) out[d] = from[d * x.dim_stride];
+}
+
+HWY_INLINE void write_row(const OutRows& x, Index t, const float* HWY_RESTRICT from) {
+  const Index at = x.place(t);
+  if (x.dtype == DType::bf16) {
+    auto* to = static_cast<std::uint16_t*>(x.data) + at;
+    for (Index d = 0; d < x.dim; ++d) to[d * x.dim_stride] = float_to_bf16(from[d]);
+    return;
+  }
+  float* to = static_cast<float*>(x.data) + at;
+  if (x.dim_stride == 1)
+    std::copy_n(from, x.dim, to);
+  else
+    for (Index d = 0; d < x.dim; ++d) to[d * x.dim_stride] = from[d];
 }
 
 HWY_INLINE Index padded(Index dim) { return (dim + k_lanes - 1) / k_lanes * k_lanes; }
 
 /// out[d·k_tile + i] = row first + i, zeros where there is no such row.
 HWY_INLINE void load_transposed(const Rows& x, Index first, float* HWY_RESTRICT out) {
-  if (first >= 0 && first + k_tile <= x.length && x.dim_stride == 1)
-    return transpose(x.at + first * x.token_stride, x.token_stride, static_cast<int>(x.dim), out);
-  std::fill_n(out, x.dim * k_tile, 0.0f);
-  const Index begin = std::max<Index>(first, 0), end = std::min<Index>(first + k_tile, x.length);
-  for (Index t = begin; t < end; ++t)
-    for (Index d = 0; d < x.dim; ++d)
-      out[d * k_tile + t - first] = x.at[t * x.token_stride + d * x.dim_stride];
+  if (first >= 0 && first + k_tile <= x.length && x.plain())
+    return transpose(static_cast<const float*>(x.data) + x.place(first), x.token_stride,
+                     static_cast<int>(x.dim), out);
+  HWY_ALIGN float rows[k_tile * k_most_dim];
+  for (Index i = 0; i < k_tile; ++i) {
+    const Index t = first + i;
+    if (t < 0 || t >= x.length)
+      std::fill_n(rows + i * x.dim, x.dim, 0.0f);
+    else
+      read_row(x, t, rows + i * x.dim);
+  }
+  transpose(rows, x.dim, static_cast<int>(x.dim), out);
 }
 
 /// out[i·padded(dim) + d] = row first + i, zeros where there is none.
@@ -66,12 +117,7 @@ HWY_INLINE void load_rows(const Rows& x, Index first, float* HWY_RESTRICT out) {
     float* to = out + i * width;
     const Index t = first + i;
     std::fill_n(to, width, 0.0f);
-    if (t < 0 || t >= x.length) continue;
-    const float* from = x.at + t * x.token_stride;
-    if (x.dim_stride == 1)
-      std::copy_n(from, x.dim, to);
-    else
-      for (Index d = 0; d < x.dim; ++d) to[d] = from[d * x.dim_stride];
+    if (t >= 0 && t < x.length) read_row(x, t, to);
   }
 }
 

@@ -3,10 +3,12 @@
 
 #include <array>
 #include <cstdint>
+#include <cstring>
+#include <initializer_list>
 
 namespace kernels {
 
-enum class DType { f32, f64, u8 };
+enum class DType { f32, f64, bf16, u8 };
 
 constexpr int k_max_dims = 4;
 
@@ -38,6 +40,21 @@ BasicView<Pointer> dense(Pointer data, DType dtype, std::initializer_list<std::i
     stride *= view.sizes[d];
   }
   return view;
+}
+
+/// bf16 is the upper half of a float.
+inline float bf16_to_float(std::uint16_t half) {
+  const std::uint32_t bits = static_cast<std::uint32_t>(half) << 16;
+  float value;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
+}
+/// To the nearest, ties to even; NaN stays NaN.
+inline std::uint16_t float_to_bf16(float value) {
+  std::uint32_t bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  const std::uint32_t rounded = bits + 0x7fff + ((bits >> 16) & 1);
+  return static_cast<std::uint16_t>((value == value ? rounded : bits | 0x400000) >> 16);
 }
 
 }  // namespace kernels

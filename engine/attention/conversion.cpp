@@ -93,6 +93,7 @@ AttentionCall Conversion::call(std::size_t layer) const {
   c.affine = affine;
   c.alone_keeps_g = alone_keeps_g;
   c.sinks = sinks;
+  c.composed = composed;
   c.query_map = &l.query_map;
   c.key_map = &l.key_map;
   c.linear = linear;

@@ -36,6 +36,7 @@ struct LayerInputs {
 struct Conversion {
   bool overlap = false;
   WindowLayout layout = WindowLayout::sliding;
+  bool composed = false;  ///< composed tensor operations in place of the kernels, to compare with
   Mixing mixing = Mixing::fixed;
   bool mixing_trainable = true, affine = false;
   double weight = 0.5;

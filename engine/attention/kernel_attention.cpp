@@ -15,7 +15,10 @@ kernels::BasicView<Pointer> view_of(const Tensor& x) {
   kernels::BasicView<Pointer> v;
   if (!x.defined()) return v;
   v.data = x.data_ptr();
-  v.dtype = x.dtype() == torch::kFloat32 ? kernels::DType::f32 : x.dtype() == torch::kFloat64 ? kernels::DType::f64 : kernels::DType::u8;
+  v.dtype = x.dtype() == torch::kFloat32    ? kernels::DType::f32
+            : x.dtype() == torch::kFloat64  ? kernels::DType::f64
+            : x.dtype() == torch::kBFloat16 ? kernels::DType::bf16
+                                            : kernels::DType::u8;
   v.dims = static_cast<int>(x.dim());
   for (int d = 0; d < v.dims; ++d) {
     v.sizes[static_cast<std::size_t>(d)] = x.size(d);
@@ -114,7 +117,10 @@ struct KernelAttention : torch::autograd::Function<KernelAttention> {
       if (call->counted.defined()) counted = call->counted.to(torch::kUInt8);
       kernel.counted = in(counted);
     }
-    require(hybrid_attention_cpu(kernel, result));
+    {
+      RECORD_FUNCTION("equipoise::hybrid_attention", std::vector<c10::IValue>());
+      require(hybrid_attention_cpu(kernel, result));
+    }
     if (call->norms) {
       auto add = [](Tensor& sum, const Tensor& part) {
         if (part.defined()) sum = sum.defined() ? sum + part : part;
@@ -135,13 +141,14 @@ struct KernelAttention : torch::autograd::Function<KernelAttention> {
     std::size_t edge = 0;  // autograd counts the tensors that are there
     for (std::size_t i = 0; i < tensors_; ++i)
       if (t[i].defined() && context->needs_input_grad(edge++)) result[i] = torch::empty(t[i].sizes(), t[i].options());
-    const Tensor dy = gradients[0].to(torch::kFloat32);
+    const Tensor dy = gradients[0].to(t[q_].dtype());
     kernels::HybridAttentionGradients g;
     g.dy = in(dy);
     g.dq = out(result[q_]), g.dk = out(result[k_]), g.dv = out(result[v_]);
     g.dquery_weight = out(result[query_weight_]), g.dquery_bias = out(result[query_bias_]);
     g.dkey_weight = out(result[key_weight_]), g.dkey_bias = out(result[key_bias_]);
     g.dlogit = out(result[logit_]);
+    RECORD_FUNCTION("equipoise::hybrid_attention_backward", std::vector<c10::IValue>());
     require(hybrid_attention_backward_cpu(call, g));
     return result;
   }
@@ -154,7 +161,7 @@ bool fits(const FeatureMap* map) {
 }  // namespace
 
 bool kernel_takes(const Tensor& q, const AttentionCall& call) {
-  return !call.composed && q.device().is_cpu() && q.dtype() == torch::kFloat32 && call.component != Component::teacher &&
+  return !call.composed && q.device().is_cpu() && (q.dtype() == torch::kFloat32 || q.dtype() == torch::kBFloat16) && call.component != Component::teacher &&
          !call.dropped.defined() && q.size(3) <= 256 && fits(call.query_map) && fits(call.key_map);
 }
 
@@ -186,7 +193,10 @@ double kernel_weights_loss(const Tensor& q, const Tensor& k, const Tensor& valid
   };
   result.dquery_weight = wanted(call.query_map->weight), result.dquery_bias = wanted(call.query_map->bias);
   result.dkey_weight = wanted(call.key_map->weight), result.dkey_bias = wanted(call.key_map->bias);
-  require(attention_weights_cpu(kernel, result));
+  {
+    RECORD_FUNCTION("equipoise::attention_weights", std::vector<c10::IValue>());
+    require(attention_weights_cpu(kernel, result));
+  }
   torch::NoGradGuard off;
   for (auto& [tensor, gradient] : gradients) {
     Tensor& sum = tensor.mutable_grad();

@@ -6,7 +6,7 @@
 
 namespace engine {
 
-/// float32 on the processor, any component but the teacher's softmax over the past, no branch dropped, at most 256
+/// float32 or bfloat16 on the processor, any component but the teacher's softmax over the past, no branch dropped, at most 256
 /// dimensions and columns. Everything else goes through composed tensor operations.
 bool kernel_takes(const Tensor& q, const AttentionCall& call);
 

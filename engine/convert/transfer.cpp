@@ -87,7 +87,7 @@ Tensor weights_objective(const Tensor& q, const Tensor& k, const Tensor& valid, 
   AttentionCall linear = call;
   linear.component = Component::linear;
   const bool plain = call.query_map->is_plain() && call.key_map->is_plain() && !call.linear_q.defined() &&
-                     call.linear.plain() && call.sums == torch::kFloat32;
+                     call.linear.plain() && call.sums == torch::kFloat32 && q.dtype() == torch::kFloat32;
   if (plain && kernel_takes(q, linear)) return torch::tensor(kernel_weights_loss(q, k, valid, call, share));
   const auto sums = sums_dtype(call, q);
   const std::int64_t groups = q.size(1) / k.size(1);

@@ -122,6 +122,34 @@ QString gradient_disagreement(const AttentionCase& c, bool time_major = false) {
   return text;
 }
 
+/// A form of the operator in bfloat16 against the reference in double: no result may be further
+/// away than twice what rounding the exact one to bfloat16 does. Empty where that holds.
+QString half_disagreement(const AttentionCase& any, bool time_major) {
+  const AttentionCase c = rounded_to_half(any);
+  Bound<double> exact(c);
+  Bound<Half> half(c, time_major);
+  for (const Status& s : {hybrid_attention_ref(exact.call, exact.out),
+                          hybrid_attention_backward_ref(exact.call, exact.gradients),
+                          hybrid_attention_cpu(half.call, half.out),
+                          hybrid_attention_backward_cpu(half.call, half.gradients)})
+    if (!s.ok()) return s.text.c_str();
+  QString text;
+  auto compare = [&](const std::string& name) {
+    const auto expected = exact.result(name);
+    const bool rows = c.inputs.at(name == "out" ? "q" : name.substr(1)).shape.size() == 4;
+    const std::vector<double> zeros(expected.size());
+    // Zero but for rounding, as the gradients of LA's of a single key.
+    if (rms_ratio(expected, zeros) < 1e-12 && rms_ratio(half.result(name), zeros) < 1e-5) return;
+    const double rounding = rows ? rms_ratio(to_half(expected), expected) : 1e-5;
+    const double error = rms_ratio(half.result(name), expected);
+    if (!(error <= 2 * rounding + 1e-6))
+      text += QString("%1: %2, rounding alone %3 ").arg(name.c_str()).arg(error).arg(rounding);
+  };
+  compare("out");
+  for (const std::string& name : exact.gradient_names()) compare(name);
+  return text;
+}
+
 }  // namespace
 
 class TstHybridAttentionKernel : public QObject {
@@ -134,6 +162,9 @@ class TstHybridAttentionKernel : public QObject {
   void reference_vectors_hold();
   void cpu_equals_reference_at_any_length_data();
   void cpu_equals_reference_at_any_length();
+  void every_component_at_awkward_lengths_data();
+  void every_component_at_awkward_lengths();
+  void gradients_of_a_long_sequence();
   void cpu_equals_reference_in_every_form_data();
   void cpu_equals_reference_in_every_form();
   void wide_heads_and_windows_outgrow_the_packed_blocks();
@@ -142,6 +173,9 @@ class TstHybridAttentionKernel : public QObject {
   void uncounted_rows_have_no_norm();
   void contradictions_are_told();
   void every_instruction_set_agrees();
+  void half_precision_only_rounds_data();
+  void half_precision_only_rounds();
+  void the_reference_leaves_half_precision();
   void few_heads_are_shared_by_many_threads();
 };
 
@@ -268,6 +302,44 @@ void TstHybridAttentionKernel::cpu_equals_reference_at_any_length() {
   QCOMPARE(disagreement(c), QString());
   if (length < 200 || (length < 2000 && window == 64))
     QCOMPARE(gradient_disagreement(c), QString());
+}
+
+void TstHybridAttentionKernel::every_component_at_awkward_lengths_data() {
+  QTest::addColumn<QString>("component");
+  QTest::addColumn<int>("length");
+  for (const auto& [component, c] : k_components)
+    for (int length : {1, 63, 64, 65, 1000})
+      if (c != Component::softmax)
+        QTest::addRow("%s, T %d", component.c_str(), length)
+            << QString::fromStdString(component) << length;
+}
+
+void TstHybridAttentionKernel::every_component_at_awkward_lengths() {
+  QFETCH(QString, component);
+  QFETCH(int, length);
+  for (const auto& [mixing, m] : k_mixings) {
+    AttentionCase c = random_case({.batch = length < 100 ? 2 : 1,
+                                   .heads = 2,
+                                   .groups = 1,
+                                   .length = length,
+                                   .dim = 9,
+                                   .columns = 5,
+                                   .bias = true},
+                                  static_cast<std::uint64_t>(length));
+    c.call.component = k_components.at(component.toStdString());
+    c.call.mixing = m;
+    c.call.window = 64;
+    c.call.threads = 2;
+    QCOMPARE(disagreement(c, true), QString());
+    QCOMPARE(gradient_disagreement(c, true), QString());
+    if (length == 1000 || component != "hybrid") break;  // one mixing says it
+  }
+}
+
+void TstHybridAttentionKernel::gradients_of_a_long_sequence() {
+  AttentionCase c = random_case({.length = 4097, .dim = 8, .columns = 4}, 7);
+  c.call.window = 64;
+  QCOMPARE(gradient_disagreement(c), QString());
 }
 
 void TstHybridAttentionKernel::cpu_equals_reference_in_every_form_data() {
@@ -401,6 +473,52 @@ void TstHybridAttentionKernel::every_instruction_set_agrees() {
     ++forms;
   }
   QVERIFY(forms > 0);
+}
+
+void TstHybridAttentionKernel::half_precision_only_rounds_data() {
+  QTest::addColumn<QString>("component");
+  QTest::addColumn<QString>("activation");
+  QTest::addColumn<QString>("mixing");
+  for (const auto& [component, c] : k_components)
+    if (c != Component::softmax && c != Component::none)
+      QTest::addRow("%s", component.c_str()) << QString::fromStdString(component) << "softmax"
+                                             << "fixed";
+  for (const char* activation : {"softmax", "exp", "relu", "elu1"})
+    for (const auto& [mixing, m] : k_mixings)
+      QTest::addRow("%s, %s", activation, mixing.c_str())
+          << "hybrid" << activation << QString::fromStdString(mixing);
+}
+
+void TstHybridAttentionKernel::half_precision_only_rounds() {
+  QFETCH(QString, component);
+  QFETCH(QString, activation);
+  QFETCH(QString, mixing);
+  for (const int length : {1, 63, 64, 65, 300}) {
+    AttentionCase c = random_case({.batch = 2,
+                                   .heads = 4,
+                                   .groups = 2,
+                                   .length = length,
+                                   .dim = 20,
+                                   .columns = 12,
+                                   .bias = true},
+                                  static_cast<std::uint64_t>(length));
+    c.call.component = k_components.at(component.toStdString());
+    c.call.mixing = k_mixings.at(mixing.toStdString());
+    c.call.window = 40;
+    c.call.threads = 2;
+    set_activation(c.call, k_activations.at(activation.toStdString()), activation != "relu");
+    QCOMPARE(half_disagreement(c, length % 2), QString());
+  }
+}
+
+void TstHybridAttentionKernel::the_reference_leaves_half_precision() {
+  const AttentionCase c = random_case({.length = 9}, 1);
+  Bound<Half> half(c);
+  QCOMPARE(static_cast<int>(hybrid_attention_ref(half.call, half.out).code),
+           static_cast<int>(StatusCode::unsupported));
+  half.call.query_map.weight.dtype = DType::bf16;
+  QCOMPARE(static_cast<int>(hybrid_attention_cpu(half.call, half.out).code),
+           static_cast<int>(StatusCode::invalid));
 }
 
 void TstHybridAttentionKernel::few_heads_are_shared_by_many_threads() {

@@ -1,11 +1,48 @@
 #include "tests/support/attention_case.h"
 
 #include <random>
+#include <type_traits>
 
 namespace {
 
+using kernels::DType;
+
+/// Of an array of a case: four dimensions are rows of heads, fewer are parameters.
 template <class T>
-constexpr kernels::DType k_dtype = sizeof(T) == 8 ? kernels::DType::f64 : kernels::DType::f32;
+DType dtype_of(std::size_t dims) {
+  if constexpr (std::is_same_v<T, double>) return DType::f64;
+  return std::is_same_v<T, Half> && dims == 4 ? DType::bf16 : DType::f32;
+}
+
+std::size_t bytes_of(DType dtype) { return dtype == DType::f64 ? 8 : dtype == DType::f32 ? 4 : 2; }
+
+double read(const void* data, DType dtype, std::int64_t at) {
+  if (dtype == DType::f64) return static_cast<const double*>(data)[at];
+  if (dtype == DType::f32) return static_cast<const float*>(data)[at];
+  return kernels::bf16_to_float(static_cast<const std::uint16_t*>(data)[at]);
+}
+
+void write(void* data, DType dtype, std::int64_t at, double value) {
+  if (dtype == DType::f64)
+    static_cast<double*>(data)[at] = value;
+  else if (dtype == DType::f32)
+    static_cast<float*>(data)[at] = static_cast<float>(value);
+  else
+    static_cast<std::uint16_t*>(data)[at] = kernels::float_to_bf16(static_cast<float>(value));
+}
+
+/// Calls visit(place in memory) for every element in row-major order.
+template <class View, class Visit>
+void each_element(const View& view, Visit visit) {
+  auto size = view.sizes;
+  for (int d = view.dims; d < 4; ++d) size[d] = 1;
+  for (std::int64_t a = 0; a < size[0]; ++a)
+    for (std::int64_t b = 0; b < size[1]; ++b)
+      for (std::int64_t c = 0; c < size[2]; ++c)
+        for (std::int64_t d = 0; d < size[3]; ++d)
+          visit(a * view.strides[0] + b * view.strides[1] + c * view.strides[2] +
+                d * view.strides[3]);
+}
 
 template <class Pointer>
 kernels::BasicView<Pointer> view_of(Pointer data, kernels::DType dtype,
@@ -56,35 +93,44 @@ AttentionCase random_case(const CaseShape& s, std::uint64_t seed) {
   return c;
 }
 
+std::vector<double> to_half(std::vector<double> values) {
+  for (double& value : values)
+    value = kernels::bf16_to_float(kernels::float_to_bf16(static_cast<float>(value)));
+  return values;
+}
+
+AttentionCase rounded_to_half(AttentionCase c) {
+  for (auto& [name, array] : c.inputs)
+    if (array.shape.size() == 4) array.values = to_half(array.values);
+  return c;
+}
+
 template <class T>
 kernels::View Bound<T>::input(const std::string& name, bool time_major) {
   const auto found = case_.inputs.find(name);
   if (found == case_.inputs.end()) return {};
   const auto& [shape, values] = found->second;
+  const DType dtype = dtype_of<T>(shape.size());
   auto& memory = memory_[name];
-  memory.resize(values.size());
+  memory.resize(values.size() * bytes_of(dtype));
   const auto view =
-      view_of<const void*>(memory.data(), k_dtype<T>, shape, time_major && shape.size() == 4);
-  std::size_t at = 0;
-  auto size = view.sizes;
-  for (int d = view.dims; d < 4; ++d) size[d] = 1;
-  for (std::int64_t a = 0; a < size[0]; ++a)
-    for (std::int64_t b = 0; b < size[1]; ++b)
-      for (std::int64_t c = 0; c < size[2]; ++c)
-        for (std::int64_t d = 0; d < size[3]; ++d)
-          memory[a * view.strides[0] + b * view.strides[1] + c * view.strides[2] +
-                 d * view.strides[3]] = static_cast<T>(values[at++]);
+      view_of<const void*>(memory.data(), dtype, shape, time_major && shape.size() == 4);
+  std::size_t next = 0;
+  each_element(view, [&](std::int64_t at) { write(memory.data(), dtype, at, values[next++]); });
   return view;
 }
 
 template <class T>
 kernels::OutView Bound<T>::output(const std::string& name, const Sizes& shape, bool time_major) {
+  const DType dtype = dtype_of<T>(shape.size());
   std::int64_t count = 1;
   for (const auto size : shape) count *= size;
   auto& memory = memory_["result " + name];
-  memory.assign(count, std::numeric_limits<T>::quiet_NaN());
+  memory.resize(count * bytes_of(dtype));
+  for (std::int64_t i = 0; i < count; ++i)
+    write(memory.data(), dtype, i, std::numeric_limits<double>::quiet_NaN());
   return outputs_[name] =
-             view_of<void*>(memory.data(), k_dtype<T>, shape, time_major && shape.size() == 4);
+             view_of<void*>(memory.data(), dtype, shape, time_major && shape.size() == 4);
 }
 
 template <class T>
@@ -122,16 +168,8 @@ Bound<T>::Bound(const AttentionCase& c, bool time_major) : call(c.call), case_(c
 template <class T>
 std::vector<double> Bound<T>::result(const std::string& name) const {
   const auto& view = outputs_.at(name);
-  const T* data = static_cast<const T*>(view.data);
-  auto size = view.sizes;
-  for (int d = view.dims; d < 4; ++d) size[d] = 1;
   std::vector<double> values;
-  for (std::int64_t a = 0; a < size[0]; ++a)
-    for (std::int64_t b = 0; b < size[1]; ++b)
-      for (std::int64_t c = 0; c < size[2]; ++c)
-        for (std::int64_t d = 0; d < size[3]; ++d)
-          values.push_back(data[a * view.strides[0] + b * view.strides[1] + c * view.strides[2] +
-                                d * view.strides[3]]);
+  each_element(view, [&](std::int64_t at) { values.push_back(read(view.data, view.dtype, at)); });
   return values;
 }
 
@@ -157,3 +195,4 @@ double rms_ratio(const std::vector<double>& found, const std::vector<double>& ex
 
 template class Bound<float>;
 template class Bound<double>;
+template class Bound<Half>;

@@ -1,8 +1,10 @@
 #pragma once
-/// One call of kernels::hybrid_attention with the memory that it needs, in float32 or float64.
+/// One call of kernels::hybrid_attention with the memory that it needs, in float32, float64 or
+/// bfloat16.
 
 #include <array>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <map>
@@ -30,9 +32,16 @@ struct CaseShape {
 };
 
 AttentionCase random_case(const CaseShape& shape, std::uint64_t seed);
+/// The same with q, k, v and dout rounded to what bfloat16 holds.
+AttentionCase rounded_to_half(AttentionCase c);
+/// What bfloat16 keeps of values.
+std::vector<double> to_half(std::vector<double> values);
 
-/// Typed copies of a case's inputs and poisoned outputs. With `time_major`, q, k, v and y lie in
-/// memory as [B,T,H,D].
+/// Stands for bfloat16 q, k, v and y with float32 for the rest.
+struct Half {};
+
+/// Typed copies of a case's inputs and poisoned outputs; T is float, double or Half. With
+/// `time_major`, q, k, v and y lie in memory as [B,T,H,D].
 template <class T>
 class Bound {
  public:
@@ -52,7 +61,7 @@ class Bound {
   kernels::View input(const std::string& name, bool time_major);
   kernels::OutView output(const std::string& name, const Sizes& shape, bool time_major);
 
-  std::map<std::string, std::vector<T>> memory_;
+  std::map<std::string, std::vector<std::byte>> memory_;
   std::map<std::string, kernels::OutView> outputs_;
   const AttentionCase& case_;
 };
