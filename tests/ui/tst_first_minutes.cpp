@@ -2,8 +2,10 @@
 /// watch, compare. Pictures of every page go to screenshots/ in the build folder, for a person to
 /// look at.
 
+#include <QClipboard>
 #include <QComboBox>
 #include <QElapsedTimer>
+#include <QFileInfo>
 #include <QListView>
 #include <QProcess>
 #include <QPushButton>
@@ -21,7 +23,9 @@
 #include "ui/pages/compare_page.h"
 #include "ui/pages/compose_page.h"
 #include "ui/pages/run_page.h"
+#include "ui/plots/bar_plot.h"
 #include "ui/plots/curve_plot.h"
+#include "ui/plots/scatter_plot.h"
 #include "ui/run_panel.h"
 
 namespace {
@@ -169,6 +173,38 @@ class TestFirstMinutes : public QObject {
     QVERIFY(
         window_->comparePage()->table()->text(ui::AblationModel::Format::markdown).contains("ssd"));
     QVERIFY(window_->saveScreenshots(pictures()));
+    ui::ComparePage* compare = window_->comparePage();
+    const auto only = std::vector{ui::MainWindow::Compare};
+    compare->showPaper({"table12/mistral-7b-instruct/5 epochs/", "table1/mistral-7b-instruct//"});
+    QVERIFY(compare->bars()->levelCount() > 0);
+    QCOMPARE(compare->table()->rowCount(), 4);
+    compare->showLower(ui::ComparePage::Tasks);
+    QVERIFY(window_->saveScreenshots(pictures(), "-tasks", only));
+    compare->showView(ui::ComparePage::Scatter);
+    compare->showLower(ui::ComparePage::Paired);
+    QVERIFY(window_->saveScreenshots(pictures(), "-scatter", only));
+    QVERIFY(compare->paired()->rowCount() >= 4);
+    QVERIFY(compare->scatter()->labelRects().size() >= 3);
+    compare->showView(ui::ComparePage::Curves);
+    QVERIFY(window_->saveScreenshots(pictures(), "-curves", only));
+    const QString figure = QString::fromStdString((folder_ / "figure").string());
+    for (auto view : {ui::ComparePage::Bars, ui::ComparePage::Curves, ui::ComparePage::Scatter}) {
+      compare->showView(view);
+      for (const char* kind : {".svg", ".pdf", ".png", ".csv"}) {
+        QVERIFY(compare->exportFigureTo(figure + kind));
+        QVERIFY(QFileInfo(figure + kind).size() > 60);
+      }
+      QVERIFY(!compare->exportFigureTo(figure + ".docx"));
+    }
+    compare->showView(ui::ComparePage::Bars);
+    compare->showLower(ui::ComparePage::Components);
+    compare->copyTable(ui::AblationModel::Format::latex);
+    QVERIFY(QGuiApplication::clipboard()->text().contains("\\toprule"));
+    window_->showQueue(true);
+    window_->composePage()->showLower(ui::ComposePage::Settings);
+    QVERIFY(window_->saveScreenshots(pictures(), "-settings", {ui::MainWindow::Compose}));
+    window_->showQueue(false);
+    window_->composePage()->showLower(ui::ComposePage::Schedule);
   }
 
   /// A window cannot change its scale while it is open, so a second process draws the pages at 200
