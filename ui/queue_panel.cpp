@@ -44,7 +44,7 @@ QueuePanel::QueuePanel(EngineBridge* bridge, QWidget* parent)
   down_ = button("down", "Later (Alt+Down)");
   remove_ = button("close", "Take out of the queue (Delete)");
   auto* head = new QHBoxLayout;
-  head->setContentsMargins(12, 4, 12, 0);
+  head->setContentsMargins(16, 4, 12, 0);
   head->setSpacing(8);
   head->addWidget(now_, 1);
   head->addWidget(go_on_);

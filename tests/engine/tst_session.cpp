@@ -355,12 +355,12 @@ void SessionTest::a_checkpoint_can_be_asked_for() {
   TempDir dir;
   std::atomic<int> kept{0};
   Session session(paths_in(dir.path()),
-                  [&](const RunRequest& request, const Emit& emit, std::stop_token stop) {
+                  [&](const RunRequest& request, const Emit& tell, std::stop_token stop) {
                     for (std::int64_t step = 1; kept == 0; ++step) {
                       if (stop.stop_requested()) throw Cancelled{};
-                      emit(Points{step, {{"train/loss", 1.0}}});
+                      tell(Points{step, {{"train/loss", 1.0}}});
                       if (request.checkpoint_asked->exchange(false)) {
-                        emit(CheckpointSaved{step, 0, request.folder.string(), "asked", 1});
+                        tell(CheckpointSaved{step, 0, request.folder.string(), "asked", 1});
                         ++kept;
                       }
                       std::this_thread::sleep_for(2ms);

@@ -154,7 +154,8 @@ QString estimateText(const Estimate& e, bool difference) {
 
 namespace {
 
-/// Rows of one model under one heading; a component twice makes every row a block of its own.
+/// Rows of one model under one heading with one setting; a component twice makes every row a block
+/// of its own. Where no heading stands above them, the first row's label names them.
 void addBlocks(std::vector<PaperBlock>& out, const engine::PaperTable& table,
                const engine::PaperRow* base, const std::vector<const engine::PaperRow*>& rows) {
   if (rows.empty()) return;
@@ -173,7 +174,8 @@ void addBlocks(std::vector<PaperBlock>& out, const engine::PaperTable& table,
     block.rows.insert(block.rows.end(), members.begin(), members.end());
     out.push_back(std::move(block));
   };
-  if (!twice) return add(rows, {});
+  const bool labelled = rows[0]->heading.empty() && !rows[0]->settings.empty();
+  if (!twice) return add(rows, labelled ? rows[0]->label : std::string());
   for (const auto* row : rows) add({row}, row->label);
 }
 
@@ -199,7 +201,8 @@ const std::vector<PaperBlock>& paperBlocks() {
           base = &row;
           continue;
         }
-        if (!rows.empty() && (rows[0]->model != row.model || rows[0]->heading != row.heading))
+        if (!rows.empty() && (rows[0]->model != row.model || rows[0]->heading != row.heading ||
+                              rows[0]->settings != row.settings))
           flush();
         if (base && base->model != row.model) base = nullptr;
         rows.push_back(&row);

@@ -244,6 +244,8 @@ QWidget* ComparePage::buildTable() {
   table_view_->setModel(table_);
   plainTable(table_view_, "Component ablation table");
   table_view_->horizontalHeader()->setSectionResizeMode(QHeaderView::ResizeToContents);
+  table_view_->horizontalHeader()->setMaximumSectionSize(
+      26 * QFontMetrics(QApplication::font()).averageCharWidth());
   paired_view_ = new QTableView;
   paired_view_->setModel(paired_);
   plainTable(paired_view_, "Paired tests");

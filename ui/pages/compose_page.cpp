@@ -85,8 +85,8 @@ ComposePage::ComposePage(EngineBridge* bridge, QWidget* parent)
   auto* content = new QWidget;
   content->setProperty("role", "canvas");
   auto* layout = new QVBoxLayout(content);
-  layout->setContentsMargins(16, 0, 16, 10);
-  layout->setSpacing(10);
+  layout->setContentsMargins(16, 0, 16, 4);
+  layout->setSpacing(8);
   layout->addWidget(cards_);
   layout->addWidget(panel, 1);
   layout->addLayout(foot);
@@ -179,7 +179,7 @@ QWidget* ComposePage::buildHeader() {
   row->addSpacing(8);
   row->addWidget(label);
   row->addWidget(name_);
-  row->addStretch(1);
+  row->addStretch();
   row->addWidget(open);
   row->addWidget(save);
   row->addWidget(sweep_);
