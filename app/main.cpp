@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 
+#include "app/commands.h"
 #include "app/paths.h"
 #include "engine/execute.h"
 #include "engine/inspect.h"
@@ -62,7 +63,7 @@ int main(int argc, char** argv) {
   const Options options = read_options(app);
 
   std::unique_ptr<ui::EngineBridge> bridge;
-  ui::Looking looking{engine::score_example, {}};
+  ui::Looking looking{engine::score_example, {}, app::write_report};
   try {
     const engine::Paths paths = app::default_paths(options.store);
     engine::open_log(paths.log);

@@ -237,6 +237,71 @@ std::optional<RunId> Session::current() const {
   return impl_->current->run;
 }
 
+void Session::Impl::set_paused(RunId run, bool on) {
+  {
+    const std::lock_guard lock(mutex);
+    if (current && current->run == run) {
+      current->paused = on;
+    } else if (on) {
+      throw InputError("Run " + std::to_string(run) + " is not at work and cannot be paused.");
+    }
+  }
+  work.notify_all();
+}
+
+void Session::pause(RunId run) { impl_->set_paused(run, true); }
+void Session::go_on(RunId run) { impl_->set_paused(run, false); }
+
+bool Session::paused(RunId run) const {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->current && impl_->current->run == run && impl_->current->paused;
+}
+
+void Session::checkpoint_now(RunId run) {
+  const std::lock_guard lock(impl_->mutex);
+  if (!impl_->current || impl_->current->run != run) {
+    throw InputError("Run " + std::to_string(run) + " is not at work: there is nothing to keep.");
+  }
+  impl_->current->checkpoint_asked->store(true);
+}
+
+std::vector<RunId> Session::queue() const {
+  const std::lock_guard lock(impl_->mutex);
+  std::vector<RunId> runs;
+  for (const RunRequest& request : impl_->queue) runs.push_back(request.run);
+  return runs;
+}
+
+void Session::move_in_queue(RunId run, std::size_t place) {
+  const std::lock_guard lock(impl_->mutex);
+  auto& queue = impl_->queue;
+  const auto found =
+      std::find_if(queue.begin(), queue.end(), [&](const auto& r) { return r.run == run; });
+  if (found == queue.end()) return;
+  RunRequest moved = std::move(*found);
+  queue.erase(found);
+  queue.insert(queue.begin() + static_cast<std::ptrdiff_t>(std::min(place, queue.size())),
+               std::move(moved));
+}
+
+void Session::hold_queue(bool on) {
+  {
+    const std::lock_guard lock(impl_->mutex);
+    impl_->queue_held = on;
+  }
+  impl_->work.notify_all();
+}
+
+bool Session::queue_held() const {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->queue_held;
+}
+
+void Session::hold_queue_on_failure(bool on) {
+  const std::lock_guard lock(impl_->mutex);
+  impl_->hold_on_failure = on;
+}
+
 void Session::remove(RunId run) {
   const std::lock_guard door(impl_->door);
   {

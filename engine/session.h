@@ -34,7 +34,7 @@ struct RunRequest {
   std::filesystem::path cache;
   std::optional<std::filesystem::path> resume_from;  ///< checkpoint folder to go on from
   std::optional<std::filesystem::path> start_from;   ///< checkpoint folder or file whose tensors it begins with
-  /// Set by whoever wants a checkpoint soon; the run writes one behind its current step and clears it.
+  /// Set by Session::checkpoint_now: the next step's end is a checkpoint of kind "asked"; execute clears it.
   std::shared_ptr<std::atomic<bool>> checkpoint_asked = std::make_shared<std::atomic<bool>>(false);
 };
 
@@ -63,6 +63,20 @@ class Session {
   bool wait(std::chrono::milliseconds timeout); ///< true when there is something to drain
   bool idle() const;                            ///< nothing runs and nothing is queued
   std::optional<RunId> current() const;
+
+  /// Holds the current run where it next reports something, until `go_on`, `cancel` or the session's end. Its memory
+  /// stays in use and nothing is computed twice. Throws InputError where the run is not the current one.
+  void pause(RunId run);
+  void go_on(RunId run);                        ///< no effect where it is not paused
+  bool paused(RunId run) const;
+  /// Asks the current run for a checkpoint at its next step's end. Throws InputError where it is not the current one.
+  void checkpoint_now(RunId run);
+
+  std::vector<RunId> queue() const;             ///< runs that wait, the next one first
+  void move_in_queue(RunId run, std::size_t place);  ///< 0: next; beyond the end: last; no effect where it does not wait
+  void hold_queue(bool on);                     ///< while on, no queued run begins; the current one goes on
+  bool queue_held() const;
+  void hold_queue_on_failure(bool on);          ///< a failed run holds the queue; off at the start: the next one begins
 
   // Changes to the store that are not runs. Thread-safe; the store's one writing connection does them.
   void remove(RunId run);                       ///< deletes rows and checkpoints; throws InputError while it runs

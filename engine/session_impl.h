@@ -18,6 +18,9 @@ struct CurrentRun {
   std::stop_source stop;
   std::int64_t total_steps = 0;
   std::string store_problem;  ///< why the run was stopped, where the store could not be written
+  std::shared_ptr<std::atomic<bool>> checkpoint_asked;
+  bool paused = false;
+  std::chrono::steady_clock::duration held{};  ///< time spent paused
 };
 
 struct Session::Impl {
@@ -43,6 +46,7 @@ struct Session::Impl {
   std::set<RunId> told;             ///< their RunEnded was published before it could be stored
   std::string store_problem;        ///< why the last write failed; empty: it did not
   bool closing = false;
+  bool queue_held = false, hold_on_failure = false;
 
   std::jthread flusher, worker;
 
@@ -55,6 +59,8 @@ struct Session::Impl {
   void publish(const std::vector<Event>& batch);
   void keep_flushing(const std::stop_token& stop);
   void keep_working(const std::stop_token& stop);
+  void wait_while_paused(RunId run, const std::stop_token& stop);
+  void set_paused(RunId run, bool on);
   RunEnded attempt(const RunRequest& request, const std::stop_token& stop);
   RunEnded answer(const RunRequest& request, const std::stop_token& stop);
   void end(RunId run, RunEnded ended);

@@ -160,19 +160,47 @@ void Session::Impl::keep_working(const std::stop_token& stop) {
   pthread_setname_np(pthread_self(), "engine");
   std::unique_lock lock(mutex);
   for (;;) {
-    work.wait(lock, stop, [&] { return !queue.empty() && store_problem.empty(); });
+    work.wait(lock, stop,
+              [&] { return !queue.empty() && !queue_held && store_problem.empty(); });
     if (stop.stop_requested()) return;
     const RunRequest request = std::move(queue.front());
     queue.pop_front();
-    current = CurrentRun{.run = request.run, .stop = {}, .total_steps = 0, .store_problem = {}};
+    current = CurrentRun{.run = request.run,
+                         .stop = {},
+                         .total_steps = 0,
+                         .store_problem = {},
+                         .checkpoint_asked = request.checkpoint_asked};
     const std::stop_token token = current->stop.get_token();
     lock.unlock();
     const auto start = std::chrono::steady_clock::now();
     RunEnded ended = attempt(request, token);
-    ended.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    lock.lock();
+    const auto held = current ? current->held : std::chrono::steady_clock::duration{};
+    if (ended.state == RunState::failed && hold_on_failure) queue_held = true;
+    lock.unlock();
+    ended.seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start - held).count();
     end(request.run, std::move(ended));
     lock.lock();
   }
+}
+
+/// A pause lies between two events of the run, so it needs nothing of the code that trains.
+void Session::Impl::wait_while_paused(RunId run, const std::stop_token& stop) {
+  const auto asked = [&] { return current && current->run == run && current->paused; };
+  {
+    const std::lock_guard lock(mutex);
+    if (!asked()) return;
+  }
+  emit(run, LogLine{LogLine::Level::info, "paused"});
+  const auto start = std::chrono::steady_clock::now();
+  {
+    std::unique_lock lock(mutex);
+    work.wait(lock, stop, [&] { return !asked(); });
+    if (current && current->run == run)
+      current->held += std::chrono::steady_clock::now() - start;
+  }
+  emit(run, LogLine{LogLine::Level::info, "goes on after a pause"});
 }
 
 /// The one place where exceptions of a run end.
@@ -218,7 +246,7 @@ RunEnded Session::Impl::answer(const RunRequest& request, const std::stop_token&
                      ".");
   }
   const RunId run = request.run;
-  const Emit out = [this, run](EventBody body) {
+  const Emit out = [this, run, stop](EventBody body) {
     // Beginning and end of a run are the session's to tell; nothing comes after the end.
     if (std::holds_alternative<RunQueued>(body) || std::holds_alternative<RunEnded>(body)) return;
     {
@@ -226,6 +254,7 @@ RunEnded Session::Impl::answer(const RunRequest& request, const std::stop_token&
       if (!current || current->run != run) return;
     }
     emit(run, std::move(body));
+    wait_while_paused(run, stop);
   };
   return {RunState::done, execute(request, out, stop), 0};
 }

@@ -92,6 +92,33 @@ int EngineBridge::queueLength() const {
                            [](const auto& r) { return r.state == engine::RunState::queued; }));
 }
 
+std::vector<engine::RunId> EngineBridge::queue() const {
+  return session_ ? session_->queue() : std::vector<engine::RunId>{};
+}
+
+const std::vector<std::uint8_t>& EngineBridge::outcomes(engine::RunId id, std::int64_t step,
+                                                        const std::string& component,
+                                                        const std::string& task) {
+  auto [at, fresh] = outcomes_.try_emplace({id, step, component, task});
+  if (fresh && reader_) {
+    try {
+      at->second = reader_->outcomes(id, step, component, task);
+    } catch (const std::exception& error) {
+      Q_EMIT failed(QString::fromUtf8(error.what()));
+    }
+  }
+  return at->second;
+}
+
+std::vector<engine::StoredCheckpoint> EngineBridge::checkpoints(engine::RunId id) {
+  try {
+    if (reader_) return reader_->checkpoints(id);
+  } catch (const std::exception& error) {
+    Q_EMIT failed(QString::fromUtf8(error.what()));
+  }
+  return {};
+}
+
 template <class Action>
 void EngineBridge::attempt(Action&& action) {
   if (!session_) {
@@ -124,6 +151,7 @@ void EngineBridge::resume(engine::RunId id) {
   attempt([&] {
     data(id);
     session_->resume(id);
+    std::erase_if(outcomes_, [id](const auto& one) { return std::get<0>(one.first) == id; });
     ours_.insert(id);
   });
 }
@@ -132,9 +160,38 @@ void EngineBridge::stop(engine::RunId id) {
   attempt([&] { session_->cancel(id); });
 }
 
+void EngineBridge::pause(engine::RunId id) {
+  attempt([&] { session_->pause(id); });
+  Q_EMIT runUpdated(id);
+}
+
+void EngineBridge::goOn(engine::RunId id) {
+  attempt([&] { session_->go_on(id); });
+  Q_EMIT runUpdated(id);
+}
+
+void EngineBridge::checkpointNow(engine::RunId id) {
+  attempt([&] { session_->checkpoint_now(id); });
+}
+
+void EngineBridge::moveInQueue(engine::RunId id, std::size_t place) {
+  attempt([&] { session_->move_in_queue(id, place); });
+  Q_EMIT queueChanged();
+}
+
+void EngineBridge::holdQueue(bool on) {
+  attempt([&] { session_->hold_queue(on); });
+  Q_EMIT queueChanged();
+}
+
+void EngineBridge::holdQueueOnFailure(bool on) {
+  attempt([&] { session_->hold_queue_on_failure(on); });
+}
+
 void EngineBridge::remove(engine::RunId id) {
   attempt([&] {
     session_->remove(id);
+    std::erase_if(outcomes_, [id](const auto& one) { return std::get<0>(one.first) == id; });
     data_.erase(id);
     ours_.erase(id);
   });
@@ -184,6 +241,8 @@ void EngineBridge::take(std::vector<engine::Event> events) {
     ours_.insert(event.run);
     if (const auto* line = std::get_if<engine::LogLine>(&event.body))
       Q_EMIT logArrived(event.run, int(line->level), QString::fromStdString(line->text));
+    if (const auto* kept = std::get_if<engine::CheckpointSaved>(&event.body))
+      Q_EMIT checkpointKept(event.run, kept->step, QString::fromStdString(kept->kind));
     if (const auto* end = std::get_if<engine::RunEnded>(&event.body)) {
       ended.emplace_back(event.run, QString::fromStdString(end->message));
       stale_ = true;

@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <tuple>
 #include <vector>
 
 #include "engine/session.h"
@@ -40,6 +41,13 @@ class EngineBridge : public QObject {
   const RunData* data(engine::RunId id);
   bool isOurs(engine::RunId id) const { return ours_.contains(id); }
   std::optional<engine::RunId> current() const;
+  bool paused(engine::RunId id) const { return session_ && session_->paused(id); }
+  std::vector<engine::RunId> queue() const;  ///< runs that wait, the next one first
+  bool queueHeld() const { return session_ && session_->queue_held(); }
+  /// Example by example, 1 right; read from the store once an evaluation.
+  const std::vector<std::uint8_t>& outcomes(engine::RunId id, std::int64_t step,
+                                            const std::string& component, const std::string& task);
+  std::vector<engine::StoredCheckpoint> checkpoints(engine::RunId id);  ///< oldest first
   bool idle() const;
   int queueLength() const;
 
@@ -48,6 +56,12 @@ class EngineBridge : public QObject {
   std::optional<engine::RunId> submit(const engine::Recipe& recipe);
   void resume(engine::RunId id);
   void stop(engine::RunId id);
+  void pause(engine::RunId id);
+  void goOn(engine::RunId id);
+  void checkpointNow(engine::RunId id);
+  void moveInQueue(engine::RunId id, std::size_t place);
+  void holdQueue(bool on);
+  void holdQueueOnFailure(bool on);
   void remove(engine::RunId id);
   void annotate(engine::RunId id, const QString& name, const QString& tags, const QString& notes);
   /// Asks the running one to stop at a checkpoint and ends the session beside the event loop;
@@ -56,6 +70,8 @@ class EngineBridge : public QObject {
 
  Q_SIGNALS:
   void runsChanged();
+  void queueChanged();         ///< its order, or whether it is held
+  void checkpointKept(qint64 id, qint64 step, const QString& kind);
   void runUpdated(qint64 id);  ///< its data have grown; at most one per run and tick
   void runEnded(qint64 id, const QString& message);
   void logArrived(qint64 run, int level, const QString& text);
@@ -77,6 +93,9 @@ class EngineBridge : public QObject {
   std::vector<engine::RunInfo> runs_;
   std::map<engine::RunId, RunData> data_;
   std::set<engine::RunId> ours_;
+  std::map<std::tuple<engine::RunId, std::int64_t, std::string, std::string>,
+           std::vector<std::uint8_t>>
+      outcomes_;
   QTimer timer_;
   QElapsedTimer since_reload_;
   bool stale_ = true;

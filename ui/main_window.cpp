@@ -22,13 +22,14 @@
 #include "ui/pages/compare_page.h"
 #include "ui/pages/compose_page.h"
 #include "ui/pages/run_page.h"
+#include "ui/queue_panel.h"
 #include "ui/run_panel.h"
 
 namespace ui {
 
 MainWindow::MainWindow(std::unique_ptr<EngineBridge> bridge, std::unique_ptr<QSettings> settings,
                        Looking looking)
-    : settings_(std::move(settings)), bridge_(std::move(bridge)) {
+    : settings_(std::move(settings)), bridge_(std::move(bridge)), report_(looking.report) {
   setObjectName("main window");
   setWindowIcon(QIcon(":/icons/equipoise.svg"));
   setAcceptDrops(true);
@@ -58,8 +59,13 @@ MainWindow::MainWindow(std::unique_ptr<EngineBridge> bridge, std::unique_ptr<QSe
   connectPages();
   status_ = new QLabel;
   useFont(status_, TextRole::secondary);
-  queue_ = new QLabel;
+  queue_ = new QPushButton;
+  queue_->setProperty("role", "quiet");
+  queue_->setCheckable(true);
+  queue_->setToolTip("Show or hide the queue (Ctrl+Shift+Q)");
   useFont(queue_, TextRole::secondary);
+  connect(queue_, &QPushButton::clicked, this, &MainWindow::showQueue);
+  connect(queue_dock_, &QDockWidget::visibilityChanged, queue_, &QPushButton::setChecked);
   auto* log = new QPushButton(lineIcon("log"), " Log");
   log->setProperty("role", "quiet");
   useFont(log, TextRole::secondary);
@@ -73,6 +79,8 @@ MainWindow::MainWindow(std::unique_ptr<EngineBridge> bridge, std::unique_ptr<QSe
   statusBar()->addPermanentWidget(queue_);
   statusBar()->setSizeGripEnabled(false);
   restore();
+  restoreSession();
+  startAutosave();
   refreshStatus();
   if (bridge_->readOnly()) notify("Read-only: " + bridge_->readOnlyReason(), false);
 }
@@ -82,6 +90,7 @@ MainWindow::~MainWindow() {
   disconnect(compose_->document()->undoStack(), nullptr, this, nullptr);
   delete takeCentralWidget();
   delete runs_dock_;
+  delete queue_dock_;
 }
 
 void MainWindow::buildBanner() {
@@ -117,9 +126,16 @@ void MainWindow::buildDocks() {
   log_dock_->setWidget(new LogPanel(log_));
   addDockWidget(Qt::BottomDockWidgetArea, log_dock_);
   log_dock_->hide();
+  queue_panel_ = new QueuePanel(bridge_.get());
+  queue_dock_ = new QDockWidget("Queue", this);
+  queue_dock_->setObjectName("queue dock");
+  queue_dock_->setFeatures(QDockWidget::DockWidgetMovable | QDockWidget::DockWidgetClosable);
+  queue_dock_->setWidget(queue_panel_);
+  addDockWidget(Qt::BottomDockWidgetArea, queue_dock_);
+  queue_dock_->hide();
   setCorner(Qt::BottomLeftCorner, Qt::LeftDockWidgetArea);
   resizeDocks({runs_dock_}, {216}, Qt::Horizontal);
-  resizeDocks({log_dock_}, {160}, Qt::Vertical);
+  resizeDocks({log_dock_, queue_dock_}, {160, 160}, Qt::Vertical);
 }
 
 void MainWindow::connectPages() {
@@ -140,6 +156,18 @@ void MainWindow::connectPages() {
   });
   connect(run_, &RunPage::composeWanted, this, [this] { showPage(Compose); });
   connect(run_, &RunPage::cloneWanted, this, &MainWindow::cloneRun);
+  connect(run_, &RunPage::forkWanted, this, &MainWindow::forkRun);
+  connect(run_, &RunPage::reportWanted, this, [this](qint64 id) { askReport({id}); });
+  connect(compare_, &ComparePage::reportWanted, this, [this] { askReport(compare_->runs()); });
+  connect(bridge_.get(), &EngineBridge::queueChanged, this, &MainWindow::refreshStatus);
+  connect(bridge_.get(), &EngineBridge::runUpdated, this, [this](qint64 id) {
+    if (bridge_->current() == id) refreshStatus();
+  });
+  connect(bridge_.get(), &EngineBridge::checkpointKept, this,
+          [this](qint64 id, qint64 step, const QString& kind) {
+            if (kind == "asked")
+              say(QString("checkpoint of run %1 kept at step %2").arg(id).arg(step));
+          });
   connect(run_, &RunPage::compareWanted, this, [this](qint64 id) {
     auto chosen = runs_->model()->chosen();
     if (std::find(chosen.begin(), chosen.end(), id) == chosen.end()) chosen.push_back(id);
@@ -186,12 +214,14 @@ void MainWindow::refreshStatus() {
   else if (bridge_->readOnly())
     status_->setText("read-only");
   else if (info)
-    status_->setText("engine running " + QString::fromStdString(info->name));
+    status_->setText((bridge_->paused(*current) ? "engine paused at " : "engine running ") +
+                     QString::fromStdString(info->name));
   else
     status_->setText(bridge_->idle() ? "engine idle" : "engine busy");
   if (!said_.isEmpty()) status_->setText(status_->text() + " · " + said_);
-  queue_->setText(QString("queue %1 · %2 %3")
+  queue_->setText(QString("queue %1%2 · %3 %4")
                       .arg(bridge_->queueLength())
+                      .arg(bridge_->queueHeld() ? ", held" : "")
                       .arg(bridge_->runs().size())
                       .arg(bridge_->runs().size() == 1 ? "run" : "runs"));
   const QString store = QString::fromStdString(bridge_->store().filename().string());
@@ -252,6 +282,7 @@ void MainWindow::restyle() {
 }
 
 void MainWindow::showLog(bool on) { log_dock_->setVisible(on); }
+void MainWindow::showQueue(bool on) { queue_dock_->setVisible(on); }
 
 bool MainWindow::openPath(const QString& file) {
   showPage(Compose);

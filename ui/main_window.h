@@ -3,6 +3,8 @@
 
 #include <QMainWindow>
 #include <QSettings>
+#include <QTimer>
+#include <functional>
 #include <memory>
 
 #include "engine/inspect.h"
@@ -13,6 +15,7 @@ class QLabel;
 class QFrame;
 class QListView;
 class QMenu;
+class QPushButton;
 class QTabWidget;
 
 namespace ui {
@@ -22,14 +25,20 @@ class ComposePage;
 class DataPage;
 class LogModel;
 class ModelPage;
+class QueuePanel;
 class RunPage;
 class RunPanel;
 class TaskPage;
 
-/// What the Model, Data and Task pages need of the program.
+/// Writes one HTML file about some runs. Throws InputError where it cannot.
+using WriteReport = std::function<void(
+    const engine::RunReader&, const std::vector<engine::RunInfo>&, const std::filesystem::path&)>;
+
+/// What the pages need of the program beside the session.
 struct Looking {
-  engine::ScoreExample score{};    ///< empty: this build scores nothing
-  std::filesystem::path cache{};   ///< for tokenised text; empty: beside the store
+  engine::ScoreExample score{};   ///< empty: this build scores nothing
+  std::filesystem::path cache{};  ///< for tokenised text; empty: beside the store
+  WriteReport report{};           ///< empty: reports are PDF only
 };
 
 class MainWindow : public QMainWindow {
@@ -50,18 +59,26 @@ class MainWindow : public QMainWindow {
   DataPage* dataPage() const { return data_; }
   TaskPage* taskPage() const { return task_; }
   RunPanel* runPanel() const { return runs_; }
+  QueuePanel* queuePanel() const { return queue_panel_; }
   void showPage(Page page);
   Page page() const;
   void setScheme(Scheme scheme);
   void setZoom(double zoom);
   void openPalette();
   void showLog(bool on);
+  void showQueue(bool on);
+  /// Opens the recipe of a run in Compose, to begin at one of its checkpoints.
+  void forkRun(engine::RunId id, std::int64_t step, std::int64_t stage, bool stage_done);
+  /// By suffix: one HTML or one PDF file. False: the banner says why.
+  bool writeReport(const std::vector<engine::RunId>& runs, const QString& file);
   /// Non-modal bar above the pages; equal sentences are counted, not repeated.
   void notify(const QString& sentence, bool error);
   /// Pages as PNG files, light and dark.
   bool saveScreenshots(const QString& folder, const QString& suffix = {},
                        const std::vector<Page>& pages = {Compose, Run, Compare, Model, Data, Task});
   bool openPath(const QString& file);
+  /// A store of another project, in a window of its own: one window, one store.
+  bool openStore(const QString& file);
   /// Opens a folder or file on the Model, Data or Task page.
   void lookAt(Page page, const QString& source);
 
@@ -76,16 +93,25 @@ class MainWindow : public QMainWindow {
   void buildMenus();
   void buildFileMenu();
   void buildRunMenu();
+  void buildCompareMenu();
   void buildViewMenu();
   void buildHelpMenu();
   void connectPages();
   void buildLookingPages(Looking looking);
   void browse(Page page);
+  void askStore();
   void refreshStatus();
   void restyle();
   void say(const QString& sentence);  ///< in the status bar, for a while
   void restore();
   void remember();
+  QString sessionKey(const QString& key) const;  ///< of this store
+  void startAutosave();
+  void saveUnfinished();
+  void restoreUnfinished();
+  void restoreSession();
+  void rememberSession();
+  void askReport(const std::vector<engine::RunId>& runs);
   void showRun(engine::RunId id);
   void cloneRun(engine::RunId id);
   void refreshRecent();
@@ -109,6 +135,10 @@ class MainWindow : public QMainWindow {
   RunPanel* runs_ = nullptr;
   QDockWidget* runs_dock_ = nullptr;
   QDockWidget* log_dock_ = nullptr;
+  QDockWidget* queue_dock_ = nullptr;
+  QueuePanel* queue_panel_ = nullptr;
+  WriteReport report_;
+  QTimer autosave_;
   LogModel* log_ = nullptr;
   QFrame* banner_ = nullptr;
   QLabel* banner_text_ = nullptr;
@@ -116,7 +146,7 @@ class MainWindow : public QMainWindow {
   int banner_count_ = 0;
   QString said_;
   QLabel* status_ = nullptr;
-  QLabel* queue_ = nullptr;
+  QPushButton* queue_ = nullptr;
   QMenu* recent_ = nullptr;
 };
 

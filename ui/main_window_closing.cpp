@@ -12,12 +12,14 @@ namespace ui {
 void MainWindow::restore() {
   LayoutGuard(*settings_).restore(*this);
   scheme_ = settings_->value("theme").toString() == "dark" ? Scheme::dark : Scheme::light;
-  zoom_ = std::clamp(settings_->value("zoom", 1.0).toDouble(), 0.8, 2.0);
+  const double zoom = settings_->value("zoom", 1.0).toDouble();
+  zoom_ = zoom >= 0.8 && zoom <= 2 ? zoom : 1;
   applyTheme(*qApp, scheme_, zoom_);
 }
 
 void MainWindow::remember() {
   LayoutGuard(*settings_).save(*this);
+  rememberSession();
   settings_->setValue("theme", scheme_ == Scheme::dark ? "dark" : "light");
   settings_->setValue("zoom", zoom_);
   settings_->sync();
@@ -34,8 +36,11 @@ void MainWindow::closeEvent(QCloseEvent* event) {
 }
 
 void MainWindow::askBeforeClosing() {
-  auto* box = new QMessageBox(QMessageBox::NoIcon, "A run is training",
-                              "A run is training in this window.", QMessageBox::NoButton, this);
+  const bool trains = bridge_->current().has_value();
+  auto* box = new QMessageBox(
+      QMessageBox::NoIcon, trains ? "A run is training" : "Runs wait",
+      trains ? "A run is training in this window." : "Runs wait in the queue, which is held.",
+      QMessageBox::NoButton, this);
   box->setObjectName("closing question");
   box->setAttribute(Qt::WA_DeleteOnClose);
   box->setInformativeText(
@@ -47,6 +52,8 @@ void MainWindow::askBeforeClosing() {
   box->setDefaultButton(cancel);
   connect(keep, &QPushButton::clicked, this, [this] {
     close_when_idle_ = true;
+    bridge_->holdQueue(false);
+    if (const auto current = bridge_->current()) bridge_->goOn(*current);
     showMinimized();
   });
   connect(stop, &QPushButton::clicked, this, [this] {

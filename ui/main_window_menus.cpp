@@ -22,6 +22,7 @@
 #include "ui/pages/compare_page.h"
 #include "ui/pages/compose_page.h"
 #include "ui/pages/run_page.h"
+#include "ui/queue_panel.h"
 #include "ui/run_panel.h"
 
 namespace ui {
@@ -45,6 +46,7 @@ void MainWindow::buildMenus() {
   edit->addAction("Add a fine-tuning stage", this,
                   [this] { compose_->cards()->addStage("finetune"); });
   buildRunMenu();
+  buildCompareMenu();
   buildViewMenu();
   buildHelpMenu();
   auto* search = new QPushButton(lineIcon("search"), " Search  Ctrl+K");
@@ -71,23 +73,20 @@ void MainWindow::buildFileMenu() {
     });
     action->setToolTip(QString::fromStdString(preset.doc));
   }
+  file->addAction("Experiments of the paper…", QKeySequence("Ctrl+Shift+O"), this, [this] {
+    showPage(Compose);
+    compose_->chooseExperiment();
+  });
   file->addAction(lineIcon("open"), "Open recipe…", QKeySequence::Open, compose_,
                   &ComposePage::askOpen);
   recent_ = file->addMenu("Open recent");
+  file->addAction("Open a store in a new window…", this, &MainWindow::askStore);
   file->addAction("Look at a model…", this, [this] { browse(Model); });
   file->addAction("Look at text…", this, [this] { browse(Data); });
   file->addAction("Look at tasks…", this, [this] { browse(Task); });
   file->addAction(lineIcon("save"), "Save recipe…", QKeySequence::Save, compose_,
                   &ComposePage::askSave);
   file->addSeparator();
-  QMenu* copy = file->addMenu("Copy ablation table");
-  for (auto [text, format] : {std::pair("As Markdown", AblationModel::Format::markdown),
-                              std::pair("As LaTeX", AblationModel::Format::latex),
-                              std::pair("As CSV", AblationModel::Format::csv),
-                              std::pair("As TSV", AblationModel::Format::tsv)})
-    copy->addAction(text, this, [this, format] { compare_->copyTable(format); });
-  file->addAction(lineIcon("export"), "Export comparison figure…", compare_,
-                  &ComparePage::exportFigure);
   file->addAction(lineIcon("export"), "Export accuracy curves…", run_, &RunPage::exportAccuracy);
   file->addSeparator();
   file->addAction("Quit", QKeySequence::Quit, this, &QWidget::close);
@@ -98,6 +97,12 @@ void MainWindow::buildRunMenu() {
   QMenu* menu = menuBar()->addMenu("&Run");
   menu->addAction(lineIcon("play"), "Run this recipe", QKeySequence("Ctrl+Return"), compose_,
                   &ComposePage::submit);
+  menu->addAction(lineIcon("sweep"), "Sweep over fields and seeds…",
+                  QKeySequence("Ctrl+Shift+Return"), compose_, &ComposePage::sweep);
+  menu->addAction(lineIcon("pause"), "Pause run, or go on", QKeySequence("Ctrl+Shift+P"), run_,
+                  &RunPage::pauseRun);
+  menu->addAction(lineIcon("save"), "Keep a checkpoint now", QKeySequence("Ctrl+Shift+K"), run_,
+                  &RunPage::keepCheckpoint);
   menu->addAction(lineIcon("stop"), "Stop run", QKeySequence("Ctrl+."), run_, &RunPage::stopRun);
   menu->addAction(lineIcon("resume"), "Resume run", QKeySequence("Ctrl+Shift+R"), run_,
                   &RunPage::resumeRun);
@@ -110,11 +115,49 @@ void MainWindow::buildRunMenu() {
   menu->addAction(lineIcon("edit"), "Rename run…", QKeySequence("F2"), runs_,
                   &RunPanel::renameCurrent);
   menu->addAction("Tag run…", QKeySequence("Ctrl+T"), runs_, &RunPanel::tagCurrent);
+  menu->addAction("Name, tags and notes…", QKeySequence("Ctrl+I"), runs_, &RunPanel::editCurrent);
   menu->addAction(lineIcon("trash"), "Delete run…", QKeySequence("Ctrl+Delete"), runs_,
                   &RunPanel::removeCurrent);
   menu->addSeparator();
   menu->addAction(lineIcon("search"), "Filter runs", QKeySequence("Ctrl+Shift+F"), runs_,
                   &RunPanel::focusFilter);
+  menu->addAction(lineIcon("group"), "Group runs by setting", runs_,
+                  [this] { runs_->groupBy("setting"); });
+  menu->addAction("Group runs by state", runs_, [this] { runs_->groupBy("state"); });
+  menu->addAction("Do not group runs", runs_, [this] { runs_->groupBy({}); });
+  menu->addSeparator();
+  menu->addAction(lineIcon("queue"), "Hold the queue, or let it go on",
+                  QKeySequence("Ctrl+Shift+H"), queue_panel_, &QueuePanel::holdOrGoOn);
+}
+
+void MainWindow::buildCompareMenu() {
+  QMenu* menu = menuBar()->addMenu("&Compare");
+  auto add = [&](const QString& text, auto action) {
+    menu->addAction(text, this, [this, action] {
+      showPage(Compare);
+      action();
+    });
+  };
+  add("Bars", [this] { compare_->showView(ComparePage::Bars); });
+  add("Curves", [this] { compare_->showView(ComparePage::Curves); });
+  add("Scatter: accuracy against linear use", [this] { compare_->showView(ComparePage::Scatter); });
+  menu->addSeparator();
+  add("Table by components", [this] { compare_->showLower(ComparePage::Components); });
+  add("Table by tasks", [this] { compare_->showLower(ComparePage::Tasks); });
+  add("Paired tests", [this] { compare_->showLower(ComparePage::Paired); });
+  menu->addSeparator();
+  add("Group seeds, or not", [this] { compare_->groupSeeds(!compare_->seedsGrouped()); });
+  menu->addMenu(compare_->paperMenu());
+  menu->addSeparator();
+  QMenu* copy = menu->addMenu("Copy table");
+  for (auto [text, format] : {std::pair("As Markdown", AblationModel::Format::markdown),
+                              std::pair("As LaTeX", AblationModel::Format::latex),
+                              std::pair("As CSV", AblationModel::Format::csv),
+                              std::pair("As TSV", AblationModel::Format::tsv)})
+    copy->addAction(text, this, [this, format] { compare_->copyTable(format); });
+  menu->addAction(lineIcon("export"), "Export figure…", compare_, &ComparePage::exportFigure);
+  menu->addAction(lineIcon("export"), "Report of the ticked runs…", this,
+                  [this] { askReport(compare_->runs()); });
 }
 
 void MainWindow::buildViewMenu() {
@@ -147,13 +190,18 @@ void MainWindow::buildViewMenu() {
   QAction* log = log_dock_->toggleViewAction();
   log->setIcon(lineIcon("log"));
   log->setShortcut(QKeySequence("Ctrl+L"));
-  view->addActions({runs, log});
+  QAction* queue = queue_dock_->toggleViewAction();
+  queue->setIcon(lineIcon("queue"));
+  queue->setShortcut(QKeySequence("Ctrl+Shift+Q"));
+  view->addActions({runs, log, queue});
   view->addAction("Reset layout", this, [this] {
     LayoutGuard(*settings_).forget();
     addDockWidget(Qt::LeftDockWidgetArea, runs_dock_);
     addDockWidget(Qt::BottomDockWidgetArea, log_dock_);
+    addDockWidget(Qt::BottomDockWidgetArea, queue_dock_);
     runs_dock_->show();
     log_dock_->hide();
+    queue_dock_->hide();
   });
   view->addSeparator();
   view->addAction(lineIcon("theme"), "Switch light and dark", QKeySequence("Alt+M"), this,
@@ -220,7 +268,10 @@ void MainWindow::showShortcuts() {
                            std::pair("Schedule: shorten the list", "Delete"),
                            std::pair("Plot: show all and follow", "F"),
                            std::pair("Plot: move the crosshair", "Left, Right"),
-                           std::pair("Runs: tick for comparison", "Space")})
+                           std::pair("Runs: tick for comparison", "Space"),
+                           std::pair("Compare: order the runs", "Alt+Left, Alt+Right on a chip"),
+                           std::pair("Queue: earlier or later", "Alt+Up, Alt+Down"),
+                           std::pair("Queue: take a run out", "Delete")})
     rows.emplace_back(text, key);
   auto* table = new QTableWidget(int(rows.size()), 2);
   table->setHorizontalHeaderLabels({"action", "keys"});

@@ -121,7 +121,9 @@ void MainWindow::dropEvent(QDropEvent* event) {
   for (const QUrl& url : event->mimeData()->urls()) {
     const QFileInfo file(url.toLocalFile());
     const bool model = file.isDir() && QFileInfo::exists(file.filePath() + "/config.json");
-    if (model && page() == Compose)
+    if (file.suffix() == "db" || file.suffix() == "sqlite")
+      openStore(file.filePath());
+    else if (model && page() == Compose)
       compose_->document()->setField("model", file.filePath().toStdString());
     else if (model)
       lookAt(Model, file.filePath());

@@ -10,8 +10,10 @@
 #include <QPainter>
 #include <QPushButton>
 #include <QStyledItemDelegate>
+#include <QToolButton>
 #include <QVBoxLayout>
 
+#include "ui/forms/run_notes.h"
 #include "ui/models/run_list_model.h"
 #include "ui/theme.h"
 
@@ -24,15 +26,50 @@ class RunDelegate : public QStyledItemDelegate {
  public:
   using QStyledItemDelegate::QStyledItemDelegate;
 
-  QSize sizeHint(const QStyleOptionViewItem& option, const QModelIndex&) const override {
-    return {160, option.fontMetrics.height() + QFontMetrics(secondaryFont()).height() + 14};
+  QSize sizeHint(const QStyleOptionViewItem& option, const QModelIndex& index) const override {
+    const int two_lines = option.fontMetrics.height() + QFontMetrics(secondaryFont()).height() + 14;
+    return {160, two_lines + headHeight(index)};
+  }
+
+  /// Room for the name of the group above its first run; 0 for the others.
+  static int headHeight(const QModelIndex& index) {
+    const QString group = index.data(RunListModel::GroupRole).toString();
+    if (group.isEmpty()) return 0;
+    const QModelIndex before = index.siblingAtRow(index.row() - 1);
+    if (before.isValid() && before.data(RunListModel::GroupRole).toString() == group) return 0;
+    return QFontMetrics(secondaryFont()).height() + 12;
   }
 
   static QRect tick(const QRect& row) { return {row.left() + 10, row.top() + 9, 14, 14}; }
 
-  void paint(QPainter* p, const QStyleOptionViewItem& option,
+  /// The group's name, and how many of its runs are shown.
+  static void paintHead(QPainter* p, const QRect& head, const QModelIndex& index, const Colors& c) {
+    const QString group = index.data(RunListModel::GroupRole).toString();
+    int count = 1;
+    for (QModelIndex at = index.siblingAtRow(index.row() + 1);
+         at.isValid() && at.data(RunListModel::GroupRole).toString() == group;
+         at = at.siblingAtRow(at.row() + 1))
+      ++count;
+    const QFontMetrics small(secondaryFont());
+    const QString number = QString::number(count);
+    const QRect line = head.adjusted(12, 6, -9, 0);
+    p->setFont(secondaryFont());
+    p->setPen(c.secondary);
+    p->drawText(line, Qt::AlignRight | Qt::AlignVCenter, number);
+    p->drawText(line, Qt::AlignLeft | Qt::AlignVCenter,
+                small.elidedText(groupTitle(group), Qt::ElideMiddle,
+                                 line.width() - small.horizontalAdvance(number) - 12));
+    p->fillRect(QRect(head.left() + 12, head.bottom(), head.width() - 21, 1), c.line);
+  }
+
+  void paint(QPainter* p, const QStyleOptionViewItem& whole,
              const QModelIndex& index) const override {
-    const Colors& c = colorsOf(option.widget);
+    const Colors& c = colorsOf(whole.widget);
+    QStyleOptionViewItem option = whole;
+    if (const int head = headHeight(index)) {
+      paintHead(p, QRect(whole.rect.topLeft(), QSize(whole.rect.width(), head)), index, c);
+      option.rect.setTop(whole.rect.top() + head);
+    }
     const auto state = engine::RunState(index.data(RunListModel::StateRole).toInt());
     p->save();
     if (option.state & QStyle::State_Selected)
@@ -85,7 +122,7 @@ class RunDelegate : public QStyledItemDelegate {
                    const QModelIndex& index) override {
     const bool click =
         event->type() == QEvent::MouseButtonRelease &&
-        tick(option.rect).adjusted(-8, -8, 6, 8).contains(static_cast<QMouseEvent*>(event)->pos());
+        tick(option.rect.adjusted(0, headHeight(index), 0, 0)).adjusted(-8, -8, 6, 8).contains(static_cast<QMouseEvent*>(event)->pos());
     const bool key =
         event->type() == QEvent::KeyPress && static_cast<QKeyEvent*>(event)->key() == Qt::Key_Space;
     if (!click && !key) return false;
@@ -105,7 +142,22 @@ RunPanel::RunPanel(EngineBridge* bridge, QWidget* parent)
   words_ = new QLineEdit;
   words_->setPlaceholderText("Filter runs…");
   words_->setToolTip(
-      "Words that must occur in name, tags, notes, state or settings; -word must not");
+      "Words in name, tags, notes, state or settings; -word must not occur. Or an expression over "
+      "settings and results:\nwindow == 64 && delta_h_swa > 1\nstate = done and not (lolcats or "
+      "name ~ hedge)");
+  problem_ = new QLabel;
+  problem_->setProperty("role", "problem");
+  problem_->setWordWrap(true);
+  useFont(problem_, TextRole::secondary);
+  problem_->hide();
+  group_menu_ = new QMenu(this);
+  group_ = new QToolButton;
+  group_->setIcon(lineIcon("group"));
+  group_->setToolTip("Group the runs");
+  group_->setAccessibleName("Group the runs");
+  group_->setPopupMode(QToolButton::InstantPopup);
+  group_->setMenu(group_menu_);
+  connect(group_menu_, &QMenu::aboutToShow, this, &RunPanel::fillGroupMenu);
   words_->setClearButtonEnabled(true);
   words_->setAccessibleName("Filter runs");
   view_ = new QListView;
@@ -129,13 +181,19 @@ RunPanel::RunPanel(EngineBridge* bridge, QWidget* parent)
   layout->setSpacing(8);
   auto* top = new QVBoxLayout;
   top->setContentsMargins(12, 4, 12, 0);
-  top->addWidget(words_);
+  top->setSpacing(4);
+  auto* line = new QHBoxLayout;
+  line->setSpacing(4);
+  line->addWidget(words_, 1);
+  line->addWidget(group_);
+  top->addLayout(line);
+  top->addWidget(problem_);
   layout->addLayout(top);
   layout->addWidget(empty_, 1);
   layout->addWidget(view_, 1);
   setMinimumWidth(180);
 
-  connect(words_, &QLineEdit::textChanged, filter_, &RunFilter::setWords);
+  connect(words_, &QLineEdit::textChanged, this, &RunPanel::applyFilter);
   connect(view_->selectionModel(), &QItemSelectionModel::currentChanged, this,
           [this](const QModelIndex& now) {
             if (now.isValid()) Q_EMIT chosen(now.data(RunListModel::IdRole).toLongLong());
@@ -150,6 +208,41 @@ RunPanel::RunPanel(EngineBridge* bridge, QWidget* parent)
     if (const RunData* shown = bridge_->data(id)) model_->setResults(*shown);
   });
   refresh();
+}
+
+void RunPanel::applyFilter() {
+  filter_->setWords(words_->text());
+  problem_->setText(filter_->problem().isEmpty() ? QString() : "Filter: " + filter_->problem() + ".");
+  problem_->setVisible(!filter_->problem().isEmpty());
+  view_->doItemsLayout();
+}
+
+QString RunPanel::filterText() const { return words_->text(); }
+void RunPanel::setFilterText(const QString& text) { words_->setText(text); }
+QString RunPanel::grouping() const { return model_->grouping(); }
+
+void RunPanel::groupBy(const QString& key) {
+  model_->setGrouping(key);
+  filter_->regroup();
+  view_->doItemsLayout();
+}
+
+void RunPanel::fillGroupMenu() {
+  group_menu_->clear();
+  auto add = [this](QMenu* menu, const QString& text, const QString& key) {
+    QAction* action = menu->addAction(text, this, [this, key] { groupBy(key); });
+    action->setCheckable(true);
+    action->setChecked(model_->grouping() == key);
+  };
+  add(group_menu_, "No groups", "");
+  add(group_menu_, "By setting, seeds together", "setting");
+  add(group_menu_, "By state", "state");
+  add(group_menu_, "By tags", "tags");
+  add(group_menu_, "By device", "device");
+  const QStringList keys = model_->differingSettings();
+  if (keys.isEmpty()) return;
+  QMenu* other = group_menu_->addMenu("By a value in the recipe");
+  for (const QString& key : keys) add(other, key, key);
 }
 
 void RunPanel::refresh() {
@@ -210,6 +303,14 @@ void RunPanel::tagCurrent() {
                       QString::fromStdString(info->notes));
 }
 
+void RunPanel::editCurrent() {
+  const engine::RunInfo* info = bridge_->run(currentRun());
+  if (!info) return;
+  auto* dialog = new RunNotes(*info, bridge_->readOnly(), this);
+  connect(dialog, &RunNotes::saved, bridge_, &EngineBridge::annotate);
+  dialog->show();
+}
+
 void RunPanel::removeCurrent() {
   const engine::RunInfo* info = bridge_->run(currentRun());
   if (!info) return;
@@ -242,6 +343,7 @@ void RunPanel::showMenu(const QPoint& at) {
   menu.addAction(lineIcon("edit"), "Rename…", this, &RunPanel::renameCurrent)
       ->setEnabled(!bridge_->readOnly());
   menu.addAction("Tags…", this, &RunPanel::tagCurrent)->setEnabled(!bridge_->readOnly());
+  menu.addAction("Name, tags and notes…", this, &RunPanel::editCurrent);
   menu.addSeparator();
   menu.addAction(lineIcon("trash"), "Delete…", this, &RunPanel::removeCurrent)
       ->setEnabled(!active && !bridge_->readOnly());

@@ -8,6 +8,8 @@
 class QLabel;
 class QLineEdit;
 class QListView;
+class QMenu;
+class QToolButton;
 
 namespace ui {
 
@@ -26,6 +28,11 @@ class RunPanel : public QWidget {
   void focusFilter();
   void renameCurrent();
   void tagCurrent();
+  void editCurrent();  ///< name, tags and notes together
+  QString filterText() const;
+  void setFilterText(const QString& text);
+  QString grouping() const;
+  void groupBy(const QString& key);
   void removeCurrent();
 
  Q_SIGNALS:
@@ -35,12 +42,17 @@ class RunPanel : public QWidget {
  private:
   void refresh();
   void showMenu(const QPoint& at);
+  void applyFilter();
+  void fillGroupMenu();
   EngineBridge* bridge_;
   RunListModel* model_;
   RunFilter* filter_;
   QLineEdit* words_;
   QListView* view_;
   QLabel* empty_;
+  QLabel* problem_;
+  QToolButton* group_;
+  QMenu* group_menu_;
 };
 
 }  // namespace ui

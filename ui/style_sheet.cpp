@@ -18,6 +18,9 @@ QLabel[role="secondary"] { color: @secondary; }
 QLabel[role="problem"] { color: @error; }
 QLabel[role="good"] { color: @good; }
 QLabel[role="warning"] { color: @warning; }
+QLabel[role="chip"] { border: 1px solid @line; border-radius: 4px; padding: 1px 6px; color: @secondary; }
+QLabel[role="chip"][level="good"] { color: @good; }
+QLabel[role="chip"][level="error"] { color: @error; border-color: @error; }
 
 QPushButton, QToolButton { background: @panel; color: @text; border: 1px solid @line; border-radius: 4px;
   padding: 0px 12px; min-height: @26px; }

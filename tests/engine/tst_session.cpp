@@ -107,6 +107,11 @@ class SessionTest : public QObject {
   void a_cancel_at_any_moment_ends_the_run_once();
   void runs_work_in_order_of_submission();
   void a_queued_run_can_be_cancelled();
+  void a_paused_run_stands_still_and_goes_on();
+  void a_paused_run_can_be_cancelled_and_closed();
+  void a_checkpoint_can_be_asked_for();
+  void the_queue_can_be_reordered();
+  void a_held_queue_waits_and_a_failure_may_hold_it();
   void bad_recipes_are_not_queued();
   void progress_is_newest_only_and_never_after_the_end();
   void a_lone_point_is_published_within_a_second();
@@ -286,6 +291,130 @@ void SessionTest::a_queued_run_can_be_cancelled() {
   QVERIFY(drain_until_ended(session, events, first));
   QVERIFY(session.idle());
   QCOMPARE(RunReader(dir / "store.db").run(second)->state, RunState::cancelled);
+}
+
+/// Points of a run that were published so far.
+static std::size_t points_of(const std::vector<Event>& events, RunId run) {
+  return static_cast<std::size_t>(count_of<Points>(events, run));
+}
+
+void SessionTest::a_paused_run_stands_still_and_goes_on() {
+  TempDir dir;
+  Session session(paths_in(dir.path()), scripted({.steps = 60, .every = 60, .delay_ms = 5}));
+  const RunId run = session.submit(small_recipe());
+  std::vector<Event> events;
+  QVERIFY(drain_until(session, events, [&] { return points_of(events, run) > 2; }));
+  session.pause(run);
+  QVERIFY(session.paused(run));
+  const auto says = [&](const char* text) {
+    return std::any_of(events.begin(), events.end(), [&](const Event& event) {
+      const auto* line = std::get_if<LogLine>(&event.body);
+      return line && line->text == text;
+    });
+  };
+  // The line is written when the run stands still; what it did before has a smaller seq.
+  QVERIFY(drain_until(session, events, [&] { return says("paused"); }));
+  const std::size_t still = points_of(events, run);
+  for (int i = 0; i < 20; ++i) {
+    session.wait(10ms);
+    for (auto& event : session.drain()) events.push_back(std::move(event));
+  }
+  QCOMPARE(points_of(events, run), still);
+  QVERIFY(!session.idle());
+  session.go_on(run);
+  QVERIFY(drain_until_ended(session, events, run));
+  QVERIFY(says("goes on after a pause"));
+  QVERIFY(points_of(events, run) > still);
+  QVERIFY(without_gaps(events, run));
+  const RunEnded end = ends_of(events, run)[0];
+  QCOMPARE(end.state, RunState::done);
+  QVERIFY(!session.paused(run));
+  QVERIFY(!error_of<InputError>([&] { session.pause(run); }).isEmpty());
+}
+
+void SessionTest::a_paused_run_can_be_cancelled_and_closed() {
+  TempDir dir;
+  std::vector<Event> events;
+  RunId second = 0;
+  {
+    Session session(paths_in(dir.path()), scripted({.steps = 60, .every = 60, .delay_ms = 5}));
+    const RunId first = session.submit(small_recipe());
+    second = session.submit(small_recipe());
+    QVERIFY(drain_until(session, events, [&] { return points_of(events, first) > 0; }));
+    session.pause(first);
+    session.cancel(first);
+    QVERIFY(drain_until_ended(session, events, first));
+    QCOMPARE(ends_of(events, first)[0].state, RunState::cancelled);
+    QVERIFY(drain_until(session, events, [&] { return points_of(events, second) > 0; }));
+    session.pause(second);
+  }
+  QCOMPARE(RunReader(dir / "store.db").run(second)->state, RunState::cancelled);
+}
+
+void SessionTest::a_checkpoint_can_be_asked_for() {
+  TempDir dir;
+  std::atomic<int> kept{0};
+  Session session(paths_in(dir.path()),
+                  [&](const RunRequest& request, const Emit& tell, std::stop_token stop) {
+                    for (std::int64_t step = 1; kept == 0; ++step) {
+                      if (stop.stop_requested()) throw Cancelled{};
+                      tell(Points{step, {{"train/loss", 1.0}}});
+                      if (request.checkpoint_asked->exchange(false)) {
+                        tell(CheckpointSaved{step, 0, request.folder.string(), "asked", 1});
+                        ++kept;
+                      }
+                      std::this_thread::sleep_for(2ms);
+                    }
+                    return std::string("done");
+                  });
+  const RunId run = session.submit(small_recipe());
+  std::vector<Event> events;
+  QVERIFY(drain_until(session, events, [&] { return points_of(events, run) > 0; }));
+  session.checkpoint_now(run);
+  QVERIFY(drain_until_ended(session, events, run));
+  QCOMPARE(count_of<CheckpointSaved>(events, run), 1);
+  QVERIFY(!error_of<InputError>([&] { session.checkpoint_now(run); }).isEmpty());
+}
+
+void SessionTest::the_queue_can_be_reordered() {
+  TempDir dir;
+  Session session(paths_in(dir.path()), scripted({.wait_at = "stage"}));
+  std::vector<RunId> runs;
+  for (int i = 0; i < 4; ++i) runs.push_back(session.submit(small_recipe()));
+  std::vector<Event> events;
+  QVERIFY(drain_until(session, events, [&] { return session.current() == runs[0]; }));
+  QCOMPARE(session.queue(), (std::vector<RunId>{runs[1], runs[2], runs[3]}));
+  session.move_in_queue(runs[3], 0);
+  QCOMPARE(session.queue(), (std::vector<RunId>{runs[3], runs[1], runs[2]}));
+  session.move_in_queue(runs[3], 99);
+  session.move_in_queue(runs[1], 1);
+  QCOMPARE(session.queue(), (std::vector<RunId>{runs[2], runs[1], runs[3]}));
+  session.move_in_queue(runs[0], 2);  // it is at work already
+  session.cancel(runs[0]);
+  QVERIFY(drain_until(session, events, [&] { return session.current() == runs[2]; }));
+  for (RunId run : runs) session.cancel(run);
+  QVERIFY(drain_until_ended(session, events, runs[2]));
+}
+
+void SessionTest::a_held_queue_waits_and_a_failure_may_hold_it() {
+  TempDir dir;
+  Session session(paths_in(dir.path()), scripted({.steps = 4, .every = 4, .fail_at = "end"}));
+  std::vector<Event> events;
+  session.hold_queue(true);
+  const RunId first = session.submit(small_recipe()), second = session.submit(small_recipe());
+  QVERIFY(!session.current());
+  QCOMPARE(session.queue().size(), std::size_t(2));
+  session.hold_queue_on_failure(true);
+  session.hold_queue(false);
+  QVERIFY(drain_until_ended(session, events, first));
+  QCOMPARE(ends_of(events, first)[0].state, RunState::failed);
+  QVERIFY(session.queue_held());
+  QCOMPARE(session.queue(), std::vector<RunId>{second});
+  session.hold_queue_on_failure(false);
+  session.hold_queue(false);
+  QVERIFY(drain_until_ended(session, events, second));
+  QVERIFY(!session.queue_held());
+  QVERIFY(drain_until(session, events, [&] { return session.idle(); }));
 }
 
 void SessionTest::bad_recipes_are_not_queued() {

@@ -9,7 +9,7 @@
 namespace test {
 namespace {
 
-constexpr int k_layers = 6;
+constexpr int k_layers = 6, k_heads = 4;
 constexpr auto k_step_time = std::chrono::milliseconds(6);
 
 double rising(double step, double from, double to, double scale) {
@@ -47,16 +47,30 @@ std::vector<engine::Score> scores(const engine::Recipe& recipe, double step,
          count,
          {}});
   };
+  // Which examples are hard does not depend on the run, so that runs can be compared in pairs.
+  auto answers = [&](const std::string& task, double value) {
+    std::mt19937_64 hardness(std::hash<std::string>{}(task));
+    std::uniform_real_distribution<double> hard(0, 1);
+    std::vector<std::uint8_t> bits;
+    for (std::int64_t i = 0; i < n; ++i) bits.push_back(hard(hardness) < value ? 1 : 0);
+    return bits;
+  };
   for (std::size_t c = 0; c < recipe.evaluation.components.size() && c < 8; ++c) {
     const std::string& component = recipe.evaluation.components[c];
     for (int t = 0; t < 4; ++t) {
       values[t][c] = std::clamp(accuracy(component, step, ssd, t - 1.5) + noise(random), 0.0, 1.0);
       add(component, tasks[t], values[t][c], n);
+      out.back().outcomes = answers(tasks[t], values[t][c]);
     }
     add(component, "all", (values[0][c] + values[1][c] + values[2][c] + values[3][c]) / 4, 4 * n);
     add(component, "local", (values[0][c] + values[1][c]) / 2, 2 * n);
     add(component, "far", (values[2][c] + values[3][c]) / 2, 2 * n);
   }
+  const double exposed[] = {0.02, 0.04, 0.86, 0.74};
+  for (int t = 0; t < 4; ++t) out.push_back({"exposure", tasks[t], "share", exposed[t], 0, n, {}});
+  out.push_back({"exposure", "all", "share", 0.415, 0, 4 * n, {}});
+  out.push_back({"exposure", "local", "share", 0.03, 0, 2 * n, {}});
+  out.push_back({"exposure", "far", "share", 0.8, 0, 2 * n, {}});
   auto value = [&](const char* component, const std::string& task) {
     for (const auto& s : out)
       if (s.component == component && s.task == task) return s.value;
@@ -91,6 +105,17 @@ std::string run(const engine::RunRequest& request, const engine::Emit& emit, std
           std::clamp(
               0.1 + 0.1 * layer + 0.3 * double(step) / double(std::max<std::int64_t>(total, 1)),
               0.0, 1.0));
+    for (int layer = 0; layer < k_layers; ++layer)
+      for (int head = 0; head < k_heads; ++head)
+        share.values.emplace_back(
+            "share/layer." + std::to_string(layer) + ".head." + std::to_string(head),
+            std::clamp(0.05 + 0.09 * layer + 0.12 * ((layer * 3 + head * 5) % k_heads) +
+                           0.2 * double(step) / double(std::max<std::int64_t>(total, 1)),
+                       0.0, 1.0));
+    if (step == 0)
+      for (auto [gate, worst] : {std::pair("gate/identity", 0.0), std::pair("gate/decode", 2.4e-6),
+                                 std::pair("gate/batch", 1.1e-6)})
+        share.values.emplace_back(gate, worst);
     share.values.emplace_back("validation/loss", rising(double(step), 3.4, 1.9, 90));
     emit(share);
     emit(engine::Evaluated{step, engine::evaluation_window(recipe), 0.1,
@@ -124,6 +149,12 @@ std::string run(const engine::RunRequest& request, const engine::Emit& emit, std
               rising(double(s), 3.0 + 0.2 * layer, 1.2 + 0.1 * layer, 60) + noise(random) * 0.3);
       }
       emit(p);
+      if (request.checkpoint_asked->exchange(false))
+        emit(engine::CheckpointSaved{step, std::int64_t(i), (request.folder / "asked").string(),
+                                     "asked", 123456});
+      if (s + 1 == steps)
+        emit(engine::CheckpointSaved{step, std::int64_t(i), (request.folder / "end").string(),
+                                     "stage-end", 234567});
       const double left = double(total - step) * 0.006;
       emit(engine::Progress{"train", std::int64_t(i), s + 1, steps, step, total, 21350,
                             double(steps - s) * 0.006, left});

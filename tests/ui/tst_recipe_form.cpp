@@ -79,6 +79,40 @@ class TestRecipeForm : public QObject {
     }
   }
 
+  void fields_at_their_defaults_are_folded_and_others_show_themselves() {
+    ui::RecipeDocument document;
+    document.open(engine::presets().front().recipe);
+    ui::RecipeForm form(&document);
+    const std::string far = "data.validation_rows";
+    QVERIFY(!form.isFolded("attention.window"));
+    QVERIFY(form.isFolded(far));
+    document.setField(far, std::int64_t(7));
+    QVERIFY(!form.isFolded(far));
+    document.undoStack()->undo();
+    QVERIFY(!form.isFolded(far));  // what was in sight does not go away under the hand
+    form.unfold("model", false);
+    QVERIFY(form.isFolded(far));
+    form.unfold("model", true);
+    QVERIFY(!form.isFolded(far));
+    form.unfold("model", false);
+    auto* find = form.findChild<QLineEdit*>();
+    find->setText("held-out rows");
+    QVERIFY(!form.isFolded(far));
+    QVERIFY(form.isFolded("attention.window"));
+    find->clear();
+    QVERIFY(form.isFolded(far));
+    form.showField(QString::fromStdString(far));
+    QVERIFY(!form.isFolded(far));
+    engine::Recipe recipe = document.recipe();
+    int basic = 0, all = 0;
+    for (const engine::Field& field : engine::fields(recipe)) {
+      basic += ui::isBasic(field.info.path) ? 1 : 0;
+      ++all;
+    }
+    QVERIFY2(basic * 2 < all + 20,
+             qPrintable(QString("%1 of %2 fields are always in sight").arg(basic).arg(all)));
+  }
+
   void a_bad_text_is_told_at_the_field_and_changes_nothing() {
     ui::RecipeDocument document;
     document.open(engine::presets().front().recipe);

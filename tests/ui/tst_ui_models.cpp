@@ -108,7 +108,8 @@ class TestUiModels : public QObject {
     const ui::RunData b = evaluated("b_2", 0.7, 0.7);
     ui::AblationModel model;
     QAbstractItemModelTester tester(&model, k_fatal);
-    model.setRuns({&a, &b}, "all");
+    model.setRows(ui::comparedRows({&a, &b}, {"a", "b_2"}, false),
+                  ui::AblationModel::Layout::components, "all");
     QCOMPARE(model.rowCount(), 2);
     QCOMPARE(model.columnCount(), 5);
     QCOMPARE(model.index(0, 1).data().toString(), "80.0 ± 2.0");
@@ -118,7 +119,7 @@ class TestUiModels : public QObject {
     QVERIFY(model.text(ui::AblationModel::Format::latex).contains("b\\_2 & 70.0 $\\pm$ 2.0"));
     QVERIFY(model.text(ui::AblationModel::Format::csv).contains("\"a\",0.80000000000000004,"));
     QCOMPARE(model.text(ui::AblationModel::Format::tsv).count('\n'), 3);
-    model.setRuns({}, "all");
+    model.setRows({}, ui::AblationModel::Layout::components, "all");
   }
 
   void differences_tell_empty_from_absent() {

@@ -7,36 +7,21 @@
 #include <QPushButton>
 #include <QRandomGenerator>
 #include <QTabWidget>
-#include <QTest>
 #include <QToolButton>
 
-#include "execute_for_test.h"
-#include "tests/support/temp_dir.h"
+#include "desk.h"
 #include "ui/command_palette.h"
+#include "ui/forms/experiment_chooser.h"
+#include "ui/forms/run_notes.h"
+#include "ui/forms/sweep_dialog.h"
 #include "ui/layout_guard.h"
-#include "ui/main_window.h"
 #include "ui/models/run_list_model.h"
-#include "ui/pages/compose_page.h"
 #include "ui/run_panel.h"
 
+using test::Desk;
+using test::nameless;
+
 namespace {
-
-struct Desk {
-  support::TempDir folder;
-  engine::Paths paths{folder / "project.db", folder / "runs", folder / "log.txt", folder / "cache"};
-  QString settings = QString::fromStdString((folder / "settings.ini").string());
-
-  std::unique_ptr<ui::MainWindow> open() {
-    std::filesystem::create_directories(paths.checkpoints);
-    std::filesystem::create_directories(paths.cache);
-    auto bridge = std::make_unique<ui::EngineBridge>(
-        std::make_unique<engine::Session>(paths, test::execute()), paths.store);
-    auto window = std::make_unique<ui::MainWindow>(
-        std::move(bridge), std::make_unique<QSettings>(settings, QSettings::IniFormat));
-    window->show();
-    return window;
-  }
-};
 
 void collect(const QList<QAction*>& actions, QList<QAction*>& out) {
   for (QAction* action : actions) {
@@ -111,23 +96,17 @@ class TestWindow : public QObject {
   void every_focusable_control_has_a_name() {
     Desk desk;
     auto window = desk.open();
-    QStringList nameless;
-    for (QWidget* w : window->findChildren<QWidget*>()) {
-      if (w->focusPolicy() == Qt::NoFocus || w->inherits("QLabel"))
-        continue;  // a label's text is its name
-      QString text = w->accessibleName();
-      if (auto* button = qobject_cast<QAbstractButton*>(w))
-        text += button->text() + button->toolTip();
-      const bool inner =
-          w->objectName().startsWith("qt_") || w->inherits("QMenu") || w->inherits("QScrollBar") ||
-          w->inherits("QTabBar") || w->inherits("QHeaderView") || w->inherits("QMenuBar") ||
-          qobject_cast<QComboBox*>(w->parentWidget()) || w->inherits("QComboBoxPrivateContainer") ||
-          (w->parentWidget() && w->parentWidget()->inherits("QComboBoxPrivateContainer")) ||
-          w->inherits("QTabWidget");
-      if (text.trimmed().isEmpty() && !inner)
-        nameless << QString("%1 '%2'").arg(w->metaObject()->className(), w->objectName());
-    }
-    QVERIFY2(nameless.isEmpty(), qPrintable(nameless.join(", ")));
+    QVERIFY2(nameless(window.get()).isEmpty(), qPrintable(nameless(window.get()).join(", ")));
+    ui::SweepDialog sweep(engine::presets().front().recipe);
+    sweep.setAttribute(Qt::WA_DeleteOnClose, false);
+    sweep.addAxis("attention.window", "8, 16");
+    QVERIFY2(nameless(&sweep).isEmpty(), qPrintable(nameless(&sweep).join(", ")));
+    ui::ExperimentChooser chooser;
+    chooser.setAttribute(Qt::WA_DeleteOnClose, false);
+    QVERIFY2(nameless(&chooser).isEmpty(), qPrintable(nameless(&chooser).join(", ")));
+    ui::RunNotes notes(engine::RunInfo{}, false);
+    notes.setAttribute(Qt::WA_DeleteOnClose, false);
+    QVERIFY2(nameless(&notes).isEmpty(), qPrintable(nameless(&notes).join(", ")));
   }
 
   void the_palette_finds_every_action() {

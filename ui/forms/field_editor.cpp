@@ -225,6 +225,7 @@ void FieldEditor::commit(const engine::Value& value) {
 }
 
 void FieldEditor::setProblem(const QString& text, bool error) {
+  has_problem_ = !text.isEmpty();
   problem_->setText(text);
   problem_->setVisible(!text.isEmpty());
   const char* role = error ? "problem" : "warning";

@@ -25,6 +25,8 @@ class FieldEditor : public QWidget {
   void show(const engine::Value& value, bool differs, const QString& preset_text,
             const QString& problem, bool error);
   QWidget* control() const;
+  bool isDefault() const { return value_ == fallback_; }
+  bool hasProblem() const { return has_problem_; }
   int labelWidth() const;           ///< pixels that the whole label needs
   QString text() const;             ///< what the control holds, as text
   bool enter(const QString& text);  ///< as if typed and confirmed; false where it does not fit
@@ -40,6 +42,7 @@ class FieldEditor : public QWidget {
   RecipeDocument* document_;
   engine::FieldInfo info_;
   engine::Value fallback_, value_;
+  bool has_problem_ = false;
   QLabel* label_ = nullptr;
   QLabel* mark_ = nullptr;
   QLabel* problem_ = nullptr;

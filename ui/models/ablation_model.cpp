@@ -5,18 +5,11 @@
 #include <cmath>
 #include <set>
 
+#include "ui/models/table_text.h"
 #include "ui/theme.h"
 
 namespace ui {
 namespace {
-
-bool isDelta(const std::string& component) { return component.starts_with("delta_"); }
-
-QString columnTitle(const std::string& component) {
-  if (component == "delta_h_swa") return "Δ hybrid − swa";
-  if (component == "delta_la_na") return "Δ linear − none";
-  return QString::fromStdString(component);
-}
 
 /// "stages[1].schedule.dropout" → "2 dropout": short, yet not to be mistaken; the tooltip has the
 /// whole path.
@@ -35,79 +28,120 @@ QString shortPath(const std::string& path) {
 
 }  // namespace
 
-void AblationModel::setRuns(const std::vector<const RunData*>& runs, const std::string& task) {
+void AblationModel::setRows(const std::vector<ComparedRow>& rows, Layout layout,
+                            const std::string& task) {
   beginResetModel();
   task_ = task;
-  columns_.clear();
+  heads_.clear();
   rows_.clear();
-  std::set<std::string> have;
-  for (const RunData* run : runs)
-    for (const auto& [key, points] : run->scores) have.insert(key.component);
-  for (const std::string& name : engine::component_names())
-    if (have.contains(name)) columns_.push_back(name);
-  for (const char* delta : {"delta_h_swa", "delta_la_na"})
-    if (have.contains(delta)) columns_.emplace_back(delta);
-  for (const RunData* run : runs) {
-    Row row;
-    row.name = QString::fromStdString(run->info.name);
-    for (const std::string& component : columns_) {
-      row.cells.push_back(run->lastScore(component, task));
-      if (row.cells.back()) row.step = std::max(row.step, std::int64_t(row.cells.back()->step));
+  if (layout == Layout::components) {
+    lead_ = {"run"};
+    for (const std::string& c : comparedComponents(rows, true))
+      heads_.push_back({componentTitle(c) + (isDifference(c) ? "" : ", %"), c, isDifference(c)});
+    for (const ComparedRow& from : rows) {
+      Row row{{from.name}, {}, {}, 0, from.isPrinted()};
+      for (const Head& head : heads_) {
+        const Estimate* e = from.find(head.key, task);
+        row.cells.push_back(e ? std::optional(*e) : std::nullopt);
+        if (e) row.step = std::max(row.step, std::int64_t(e->step));
+      }
+      rows_.push_back(std::move(row));
     }
-    rows_.push_back(std::move(row));
+  } else {
+    lead_ = {"run", "component"};
+    auto tasks = comparedTasks(rows);
+    std::erase(tasks, "all");
+    for (const std::string& t : tasks)
+      heads_.push_back({QString::fromStdString(t) + ", %", t, false});
+    heads_.push_back({"average, %", "all", false});
+    heads_.push_back({"recovered, %", "recovered", false});
+    tasks.emplace_back("all");
+    for (const ComparedRow& row : rows) addTaskRows(row, tasks);
   }
   endResetModel();
+}
+
+void AblationModel::addTaskRows(const ComparedRow& from, const std::vector<std::string>& tasks) {
+  const Estimate* base = from.find("teacher", "all");
+  auto components = comparedComponents({from}, false);
+  if (std::any_of(from.cells.begin(), from.cells.end(),
+                  [](const auto& cell) { return cell.first.component == "exposure"; }))
+    components.emplace_back("exposure");
+  for (const std::string& component : components) {
+    Row row{{from.name, QString::fromStdString(component)}, component, {}, 0, from.isPrinted()};
+    for (const std::string& task : tasks) {
+      const Estimate* e = from.find(component, task);
+      row.cells.push_back(e ? std::optional(*e) : std::nullopt);
+      if (e) row.step = std::max(row.step, std::int64_t(e->step));
+    }
+    const Estimate* average = from.find(component, "all");
+    std::optional<Estimate> recovered;
+    if (const Estimate* printed = from.find(component, "recovered"))
+      recovered = *printed;
+    else if (base && average && base->value > 0 && component != "exposure")
+      recovered = Estimate{average->value / base->value, 0, average->step, average->n, {},
+                           "100 · average / teacher's average"};
+    row.cells.push_back(recovered);
+    rows_.push_back(std::move(row));
+  }
 }
 
 int AblationModel::rowCount(const QModelIndex& parent) const {
   return parent.isValid() ? 0 : int(rows_.size());
 }
 int AblationModel::columnCount(const QModelIndex& parent) const {
-  return parent.isValid() ? 0 : int(columns_.size()) + 2;
+  return parent.isValid() ? 0 : int(lead_.size()) + int(heads_.size()) + 1;
 }
 
-QString AblationModel::cell(const Row& row, std::size_t column) const {
-  const auto& c = row.cells[column];
-  if (!c || !std::isfinite(c->value)) return "–";
-  const double v = c->value * 100;
-  QString text = QString::number(std::abs(v), 'f', 1);
-  if (text == "0.0")
-    return text +
-           (c->stderr_ > 0 ? QString(" ± %1").arg(half95(c->stderr_) * 100, 0, 'f', 1) : QString());
-  if (v < 0)
-    text = "−" + text;
-  else if (isDelta(columns_[column]))
-    text = "+" + text;
-  if (c->stderr_ > 0) text += QString(" ± %1").arg(half95(c->stderr_) * 100, 0, 'f', 1);
-  return text;
+std::string AblationModel::componentAt(const Row& row, std::size_t cell) const {
+  return row.component.empty() ? heads_[cell].key : row.component;
+}
+
+QString AblationModel::shown(const Row& row, int column) const {
+  if (column < int(lead_.size())) return row.words.value(column);
+  if (column == columnCount() - 1)
+    return row.printed ? QString("as printed") : QString::number(row.step);
+  const auto at = std::size_t(column) - std::size_t(lead_.size());
+  return row.cells[at] ? estimateText(*row.cells[at], heads_[at].difference) : QString("–");
 }
 
 QVariant AblationModel::data(const QModelIndex& at, int role) const {
   if (!at.isValid() || at.row() >= rowCount()) return {};
   const Row& row = rows_[std::size_t(at.row())];
+  const bool word = at.column() < int(lead_.size());
   if (role == Qt::TextAlignmentRole)
-    return int((at.column() == 0 ? Qt::AlignLeft : Qt::AlignRight) | Qt::AlignVCenter);
-  if (at.column() == 0) return role == Qt::DisplayRole ? QVariant(row.name) : QVariant();
-  if (at.column() == columnCount() - 1)
-    return role == Qt::DisplayRole ? QVariant(qint64(row.step)) : QVariant();
-  const auto column = std::size_t(at.column() - 1);
-  const auto& c = row.cells[column];
+    return int((word ? Qt::AlignLeft : Qt::AlignRight) | Qt::AlignVCenter);
+  if (role == Qt::DisplayRole) {
+    // A run's name stands once, above its components.
+    const bool again = lead_.size() > 1 && at.column() == 0 && at.row() > 0 &&
+                       rows_[std::size_t(at.row()) - 1].words[0] == row.words[0];
+    return again ? QString() : shown(row, at.column());
+  }
+  if (role == PrintedRole) return row.printed;
+  if (role == Qt::ForegroundRole && (row.printed || row.component == "exposure"))
+    return QBrush(colorsOf(nullptr).secondary);
+  if (word) return role == Qt::ToolTipRole ? QVariant(row.words.value(at.column())) : QVariant();
+  if (at.column() == columnCount() - 1) return {};
+  const auto cell = std::size_t(at.column()) - std::size_t(lead_.size());
+  const auto& e = row.cells[cell];
+  if (!e) return {};
   switch (role) {
-    case Qt::DisplayRole:
-      return cell(row, column);
     case ComponentRole:
-      return QString::fromStdString(columns_[column]);
+      return QString::fromStdString(componentAt(row, cell));
     case ValueRole:
-      return c ? QVariant(c->value) : QVariant();
+      return e->value;
     case HalfRole:
-      return c ? QVariant(half95(c->stderr_)) : QVariant();
-    case Qt::ToolTipRole:
-      return c ? QString("%1 of %2 on %3: %4, step %5, %6 examples")
-                     .arg(columnTitle(columns_[column]), row.name, QString::fromStdString(task_),
-                          cell(row, column))
-                     .arg(c->step)
-                     .arg(c->n)
-               : QVariant();
+      return e->half;
+    case Qt::ToolTipRole: {
+      const QString where =
+          row.component.empty() ? taskTitle(task_) : QString::fromStdString(heads_[cell].key);
+      QString text = QString("%1 of %2 on %3: %4")
+                         .arg(componentTitle(componentAt(row, cell)), row.words[0], where,
+                              shown(row, at.column()));
+      if (e->step > 0) text += QString(", step %1").arg(e->step);
+      if (e->n > 0) text += QString(", %1 examples").arg(e->n);
+      return e->note.isEmpty() ? text : text + "\n" + e->note;
+    }
     default:
       return {};
   }
@@ -115,65 +149,44 @@ QVariant AblationModel::data(const QModelIndex& at, int role) const {
 
 QVariant AblationModel::headerData(int section, Qt::Orientation orientation, int role) const {
   if (orientation != Qt::Horizontal) return {};
+  const bool word = section < int(lead_.size());
   if (role == Qt::TextAlignmentRole)
-    return int((section == 0 ? Qt::AlignLeft : Qt::AlignRight) | Qt::AlignVCenter);
+    return int((word ? Qt::AlignLeft : Qt::AlignRight) | Qt::AlignVCenter);
   if (role != Qt::DisplayRole) return {};
-  if (section == 0) return "run";
+  if (word) return lead_[section];
   if (section == columnCount() - 1) return "step";
-  const std::string& component = columns_[std::size_t(section - 1)];
-  return columnTitle(component) + (isDelta(component) ? "" : ", %");
+  return heads_[std::size_t(section) - std::size_t(lead_.size())].title;
 }
 
 QString AblationModel::text(Format format) const {
-  auto joined = [&](const QString& before, const QString& between, const QString& after,
-                    auto value) {
-    QStringList parts;
-    for (int c = 0; c < columnCount(); ++c) parts << value(c);
-    return before + parts.join(between) + after;
-  };
-  auto title = [&](int c) { return headerData(c, Qt::Horizontal, Qt::DisplayRole).toString(); };
-  auto shown = [&](int r) {
-    return [this, r](int c) { return data(index(r, c), Qt::DisplayRole).toString(); };
-  };
-  QStringList lines;
-  if (format == Format::markdown) {
-    lines << joined("| ", " | ", " |", title);
-    lines << joined("|", "|", "|", [](int c) { return c == 0 ? QString("---") : QString("--:"); });
-    for (int r = 0; r < rowCount(); ++r) lines << joined("| ", " | ", " |", shown(r));
-  } else if (format == Format::latex) {
-    auto safe = [](QString s) {
-      s.replace("_", "\\_")
-          .replace("%", "\\%")
-          .replace("±", "$\\pm$")
-          .replace("−", "$-$")
-          .replace("Δ", "$\\Delta$")
-          .replace("–", "--");
-      return s;
-    };
-    lines << "\\begin{tabular}{l" + QString(columnCount() - 1, 'r') + "}"
-          << "\\toprule";
-    lines << safe(joined("", " & ", "", title)) + " \\\\"
-          << "\\midrule";
-    for (int r = 0; r < rowCount(); ++r) lines << safe(joined("", " & ", "", shown(r))) + " \\\\";
-    lines << "\\bottomrule"
-          << "\\end{tabular}";
-  } else {
-    // Numbers to compute with: every digit, the half width in a column of its own.
-    const QString sep = format == Format::csv ? "," : "\t";
-    QStringList head{"run"};
-    for (const std::string& c : columns_)
-      head << QString::fromStdString(c) << QString::fromStdString(c) + "_half_width_95";
-    lines << (head << "step").join(sep);
-    for (const Row& row : rows_) {
-      QStringList parts{
-          format == Format::csv ? "\"" + QString(row.name).replace("\"", "\"\"") + "\"" : row.name};
-      for (const auto& c : row.cells)
-        parts << (c ? QString::number(c->value, 'g', 17) : QString())
-              << (c ? QString::number(half95(c->stderr_), 'g', 17) : QString());
-      lines << (parts << QString::number(row.step)).join(sep);
-    }
+  QList<QStringList> lines;
+  const bool data = format == Format::csv || format == Format::tsv;
+  lines << (data ? dataHead() : QStringList());
+  for (int c = 0; !data && c < columnCount(); ++c)
+    lines[0] << headerData(c, Qt::Horizontal, Qt::DisplayRole).toString();
+  for (const Row& row : rows_) {
+    QStringList line;
+    for (int c = 0; !data && c < columnCount(); ++c) line << shown(row, c);
+    lines << (data ? dataLine(row) : line);
   }
-  return lines.join('\n') + '\n';
+  return tableText(lines, int(lead_.size()), format);
+}
+
+QStringList AblationModel::dataHead() const {
+  QStringList head = lead_;
+  for (const Head& h : heads_) {
+    const QString key = QString::fromStdString(h.key);
+    head << key << key + "_half_width_95";
+  }
+  return head << "step";
+}
+
+QStringList AblationModel::dataLine(const Row& row) const {
+  QStringList parts = row.words;
+  for (const auto& e : row.cells)
+    parts << (e ? QString::number(e->value, 'g', 17) : QString())
+          << (e ? QString::number(e->half, 'g', 17) : QString());
+  return parts << (row.printed ? QString("as printed") : QString::number(row.step));
 }
 
 void DifferenceModel::setRecipes(const QStringList& names,

@@ -1,12 +1,12 @@
 #pragma once
-/// The component ablation table: one row a run, one column a component, then both differences;
-/// values with their 95 % half widths, in percent and points. And the table of configuration
-/// differences.
+/// The ablation table in two forms: one row a run and one column a component, for one choice of
+/// tasks; or the paper's form, one row a run and component, one column a task. Values with their
+/// 95 % half widths, in percent and points. And the table of configuration differences.
 
 #include <QAbstractTableModel>
 #include <vector>
 
-#include "ui/models/run_data.h"
+#include "ui/models/comparison.h"
 
 namespace ui {
 
@@ -14,27 +14,44 @@ class AblationModel : public QAbstractTableModel {
   Q_OBJECT
 
  public:
-  enum Role { ValueRole = Qt::UserRole, HalfRole, ComponentRole };
+  enum Role { ValueRole = Qt::UserRole, HalfRole, ComponentRole, PrintedRole };
+  enum class Layout { components, tasks };
+  enum class Format { markdown, latex, csv, tsv };
 
   using QAbstractTableModel::QAbstractTableModel;
-  void setRuns(const std::vector<const RunData*>& runs, const std::string& task);
+  /// `task` is what the columns of components are measured on; the form by tasks shows every one.
+  void setRows(const std::vector<ComparedRow>& rows, Layout layout, const std::string& task);
 
   int rowCount(const QModelIndex& parent = {}) const override;
   int columnCount(const QModelIndex& parent = {}) const override;
   QVariant data(const QModelIndex& index, int role) const override;
   QVariant headerData(int section, Qt::Orientation orientation, int role) const override;
 
-  enum class Format { markdown, latex, csv, tsv };
+  /// Markdown and LaTeX as shown; CSV and TSV with every digit and the half widths in columns of
+  /// their own.
   QString text(Format format) const;
 
  private:
-  struct Row {
-    QString name;
-    std::int64_t step = 0;
-    std::vector<std::optional<ScorePoint>> cells;
+  struct Head {
+    QString title;          ///< with its unit
+    std::string key;        ///< component or task, for files
+    bool difference = false;
   };
-  QString cell(const Row& row, std::size_t column) const;
-  std::vector<std::string> columns_;
+  struct Row {
+    QStringList words;       ///< of the leading columns
+    std::string component;   ///< the row's own; empty in the form by components
+    std::vector<std::optional<Estimate>> cells;
+    std::int64_t step = 0;
+    bool printed = false;
+  };
+  QString shown(const Row& row, int column) const;
+  std::string componentAt(const Row& row, std::size_t cell) const;
+  void addTaskRows(const ComparedRow& row, const std::vector<std::string>& tasks);
+  QStringList dataHead() const;
+  QStringList dataLine(const Row& row) const;
+
+  QStringList lead_{"run"};
+  std::vector<Head> heads_;
   std::vector<Row> rows_;
   std::string task_;
 };

@@ -7,10 +7,11 @@ namespace ui {
 
 class RecipeCommand : public QUndoCommand {
  public:
-  RecipeCommand(RecipeDocument* document, const QString& what, engine::Recipe after, QString key)
+  RecipeCommand(RecipeDocument* document, const QString& what, RecipeDocument::State after,
+                QString key)
       : QUndoCommand(what),
         document_(document),
-        before_(document->recipe_),
+        before_{document->recipe_, document->preset_, document->source_},
         after_(std::move(after)),
         key_(std::move(key)) {}
   void undo() override { document_->assign(before_); }
@@ -25,7 +26,7 @@ class RecipeCommand : public QUndoCommand {
 
  private:
   RecipeDocument* document_;
-  engine::Recipe before_, after_;
+  RecipeDocument::State before_, after_;
   QString key_;
 };
 
@@ -47,16 +48,22 @@ bool RecipeDocument::isErrorAt(const std::string& path) const {
                      [&](const auto& p) { return p.path == path && !p.warning; });
 }
 
-void RecipeDocument::open(const engine::Recipe& recipe) {
+void RecipeDocument::open(const engine::Recipe& recipe, const QString& source) {
+  const State next{recipe, recipe, source};
+  if (!undo_.isClean()) {
+    undo_.push(new RecipeCommand(this, "Open " + (source.isEmpty() ? QString("a recipe") : source),
+                                 next, {}));
+    undo_.setClean();
+    return;
+  }
   undo_.clear();
-  preset_ = recipe;
-  assign(recipe);
+  assign(next);
 }
 
 void RecipeDocument::change(const QString& what, const engine::Recipe& recipe,
                             const QString& merge_key) {
   if (engine::to_resolved_yaml(recipe) == engine::to_resolved_yaml(recipe_)) return;
-  undo_.push(new RecipeCommand(this, what, recipe, merge_key));
+  undo_.push(new RecipeCommand(this, what, {recipe, preset_, source_}, merge_key));
 }
 
 bool RecipeDocument::setField(const std::string& path, const engine::Value& value) {
@@ -65,8 +72,8 @@ bool RecipeDocument::setField(const std::string& path, const engine::Value& valu
     if (field.info.path != path) continue;
     if (field.get() == value || value.index() != field.get().index()) return false;
     field.set(value);
-    undo_.push(
-        new RecipeCommand(this, QString::fromStdString("Change " + field.info.label), next, {}));
+    undo_.push(new RecipeCommand(this, QString::fromStdString("Change " + field.info.label),
+                                 {next, preset_, source_}, {}));
     return true;
   }
   return false;
@@ -89,8 +96,10 @@ std::optional<engine::Value> RecipeDocument::presetField(const std::string& path
   return find(preset_, path);
 }
 
-void RecipeDocument::assign(const engine::Recipe& recipe) {
-  recipe_ = recipe;
+void RecipeDocument::assign(const State& state) {
+  recipe_ = state.recipe;
+  preset_ = state.preset;
+  source_ = state.source;
   problems_ = engine::check(recipe_);
   std::vector<std::string> paths;
   for (const engine::Field& field : engine::fields(recipe_)) paths.push_back(field.info.path);

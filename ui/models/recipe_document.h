@@ -24,8 +24,10 @@ class RecipeDocument : public QObject {
   QString problemAt(const std::string& path) const;  ///< sentences for one field, errors first
   bool isErrorAt(const std::string& path) const;
 
-  /// Starts over from a recipe; undo is emptied.
-  void open(const engine::Recipe& recipe);
+  const QString& source() const { return source_; }  ///< a preset's name, a file, a run
+  /// Starts over from a recipe. What was there before comes back by undo where it had unsaved
+  /// changes; else undo is emptied.
+  void open(const engine::Recipe& recipe, const QString& source = {});
   /// One undo step. Changes with the same non-empty `merge_key` in a row become one.
   void change(const QString& what, const engine::Recipe& recipe, const QString& merge_key = {});
   /// Sets one field from its value. False where it already has it.
@@ -39,8 +41,14 @@ class RecipeDocument : public QObject {
 
  private:
   friend class RecipeCommand;
-  void assign(const engine::Recipe& recipe);
+  /// The recipe, what it is measured against, where it came from.
+  struct State {
+    engine::Recipe recipe, preset;
+    QString source;
+  };
+  void assign(const State& state);
   engine::Recipe recipe_, preset_;
+  QString source_;
   std::vector<engine::Problem> problems_;
   std::vector<std::string> paths_;
   QUndoStack undo_;

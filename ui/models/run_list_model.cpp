@@ -2,8 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 namespace ui {
+namespace {
+
+const QChar k_group_tail(0x1f);
+
+}  // namespace
 
 QString stateText(engine::RunState state) { return QString::fromLatin1(engine::to_string(state)); }
 
@@ -33,7 +39,7 @@ void RunListModel::setRuns(const std::vector<engine::RunInfo>& runs) {
     if (it == rows_.end()) {
       const int at = int(std::min(i, rows_.size()));
       beginInsertRows({}, at, at);
-      rows_.insert(rows_.begin() + at, RunRow{runs[i], 0, {}, {}, false, false});
+      rows_.insert(rows_.begin() + at, RunRow{.info = runs[i]});
       endInsertRows();
       it = rows_.begin() + at;
     }
@@ -49,6 +55,7 @@ void RunListModel::setRuns(const std::vector<engine::RunInfo>& runs) {
       Q_EMIT dataChanged(changed, changed);
     }
   }
+  if (!grouping_.isEmpty()) updateGroups();
 }
 
 void RunListModel::setResults(const RunData& data) {
@@ -58,6 +65,10 @@ void RunListModel::setResults(const RunData& data) {
   row.hybrid = data.lastScore("hybrid", "all");
   row.delta_h_swa = data.lastScore("delta_h_swa", "all");
   row.info.state = data.info.state;
+  row.results.clear();
+  for (const auto& [key, points] : data.scores)
+    if (key.task == "all" && !points.empty())
+      row.results[key.component] = points.back().value * 100;
   row.read = true;
   const auto total = std::max<std::int64_t>(data.info.total_steps, 1);
   row.progress = data.progress ? double(data.progress->total_step) /
@@ -126,6 +137,8 @@ QVariant RunListModel::data(const QModelIndex& at, int role) const {
       }
       return text;
     }
+    case GroupRole:
+      return row.group;
     case FilterRole:
       return QString::fromStdString(row.info.name + '\n' + row.info.tags + '\n' + row.info.notes +
                                     '\n' + engine::to_string(row.info.state) + '\n' +
@@ -164,19 +177,105 @@ Qt::ItemFlags RunListModel::flags(const QModelIndex& at) const {
                       : Qt::NoItemFlags;
 }
 
+RunFacts RunListModel::facts(int at) const {
+  const RunRow& row = rows_[std::size_t(at)];
+  const engine::RunInfo& info = row.info;
+  RunFacts out;
+  out.text = index(at).data(FilterRole).toString();
+  out.words = {{"name", info.name},     {"state", engine::to_string(info.state)},
+               {"tags", info.tags},     {"tag", info.tags},
+               {"notes", info.notes},   {"device", info.device},
+               {"dtype", info.dtype},   {"host", info.host},
+               {"message", info.message}};
+  out.results = row.results;
+  out.results["id"] = double(info.id);
+  out.results["seed"] = double(info.seed);
+  out.results["steps"] = double(info.steps);
+  out.results["seconds"] = info.seconds;
+  out.recipe = info.recipe;
+  return out;
+}
+
+void RunListModel::setGrouping(const QString& key) {
+  grouping_ = key;
+  updateGroups();
+}
+
+void RunListModel::updateGroups() {
+  // The name of a setting's newest run stands for it; the hash keeps equal names apart.
+  std::map<std::string, QString> settings;
+  const std::string key = grouping_.toStdString();
+  int first = -1, last = -1;
+  for (int i = 0; i < int(rows_.size()); ++i) {
+    RunRow& row = rows_[std::size_t(i)];
+    const engine::RunInfo& info = row.info;
+    QString group;
+    if (grouping_ == "state") {
+      group = stateText(info.state);
+    } else if (grouping_ == "tags") {
+      group = info.tags.empty() ? "no tags" : QString::fromStdString(info.tags);
+    } else if (grouping_ == "device") {
+      group = info.device.empty() ? "no device yet" : QString::fromStdString(info.device);
+    } else if (grouping_ == "setting") {
+      const std::string hash = info.hash.empty() ? "#" + std::to_string(info.id) : info.hash;
+      const auto [at, fresh] = settings.try_emplace(hash, QString::fromStdString(info.name));
+      group = at->second + k_group_tail + QString::fromStdString(hash);
+    } else if (!grouping_.isEmpty()) {
+      QStringList values;
+      for (const auto& [path, value] : flatSettings(info.recipe))
+        if (path == key) values << (value.empty() ? "empty" : QString::fromStdString(value));
+      group = grouping_ + " " + (values.isEmpty() ? "absent" : values.join(", "));
+    }
+    if (group == row.group) continue;
+    row.group = group;
+    if (first < 0) first = i;
+    last = i;
+  }
+  if (first >= 0) Q_EMIT dataChanged(index(first), index(last));
+}
+
+QStringList RunListModel::differingSettings() const {
+  std::map<std::string, std::string> seen;
+  std::set<std::string> differ;
+  for (const RunRow& row : rows_)
+    for (const auto& [path, value] : flatSettings(row.info.recipe)) {
+      if (path == "name" || path == "seed") continue;
+      const auto [at, fresh] = seen.try_emplace(path, value);
+      if (!fresh && at->second != value) differ.insert(path);
+    }
+  QStringList out;
+  for (const std::string& path : differ) out << QString::fromStdString(path);
+  return out;
+}
+
+QString groupTitle(const QString& group) { return group.section(k_group_tail, 0, 0); }
+
+RunFilter::RunFilter(QObject* parent) : QSortFilterProxyModel(parent) {
+  setDynamicSortFilter(true);
+}
+
 void RunFilter::setWords(const QString& text) {
-  words_ = text.split(' ', Qt::SkipEmptyParts);
+  expression_ = RunExpression::parse(text, &problem_);
   invalidateFilter();
 }
 
-bool RunFilter::filterAcceptsRow(int row, const QModelIndex& parent) const {
-  const QString text =
-      sourceModel()->index(row, 0, parent).data(RunListModel::FilterRole).toString();
-  return std::all_of(words_.begin(), words_.end(), [&](const QString& word) {
-    if (word.size() > 1 && word.startsWith('-'))
-      return !text.contains(word.mid(1), Qt::CaseInsensitive);
-    return text.contains(word, Qt::CaseInsensitive);
-  });
+void RunFilter::regroup() {
+  const auto* model = qobject_cast<const RunListModel*>(sourceModel());
+  sort(model && !model->grouping().isEmpty() ? 0 : -1);
+  invalidate();
+}
+
+bool RunFilter::filterAcceptsRow(int row, const QModelIndex&) const {
+  const auto* model = static_cast<const RunListModel*>(sourceModel());
+  return expression_.matches(model->facts(row));
+}
+
+/// Groups by their names; within a group the model's own order, newest first.
+bool RunFilter::lessThan(const QModelIndex& left, const QModelIndex& right) const {
+  const QString a = left.data(RunListModel::GroupRole).toString();
+  const QString b = right.data(RunListModel::GroupRole).toString();
+  const int order = QString::localeAwareCompare(a, b);
+  return order != 0 ? order < 0 : left.row() < right.row();
 }
 
 }  // namespace ui

@@ -5,19 +5,23 @@
 #include <QAbstractTableModel>
 #include <QSortFilterProxyModel>
 #include <functional>
+#include <map>
 #include <vector>
 
 #include "ui/models/run_data.h"
+#include "ui/models/run_expression.h"
 
 namespace ui {
 
 struct RunRow {
   engine::RunInfo info;
-  double progress = 0;               ///< 0..1
-  std::optional<ScorePoint> hybrid;  ///< accuracy over all tasks
-  std::optional<ScorePoint> delta_h_swa;
-  bool chosen = false;  ///< ticked for comparison
-  bool read = false;    ///< its results were looked for
+  double progress = 0;                 ///< 0..1
+  std::optional<ScorePoint> hybrid{};  ///< accuracy over all tasks
+  std::optional<ScorePoint> delta_h_swa{};
+  std::map<std::string, double> results{};  ///< last values over all tasks, percent and points
+  QString group{};                          ///< under the model's grouping
+  bool chosen = false;                      ///< ticked for comparison
+  bool read = false;                        ///< its results were looked for
 };
 
 class RunListModel : public QAbstractListModel {
@@ -32,7 +36,8 @@ class RunListModel : public QAbstractListModel {
     DetailRole,
     FilterRole,
     ChosenRole,
-    ReadRole
+    ReadRole,
+    GroupRole  ///< what the run is grouped by; empty: no grouping
   };
 
   explicit RunListModel(QObject* parent = nullptr);
@@ -43,6 +48,13 @@ class RunListModel : public QAbstractListModel {
   std::vector<engine::RunId> chosen() const;
   engine::RunId idAt(int row) const;
   QModelIndex indexOf(engine::RunId id) const;
+  RunFacts facts(int row) const;
+  /// "": not at all; "setting": equal recipes but for name and seed; "state", "tags", "device"; or
+  /// a key of the recipe such as "attention.window".
+  void setGrouping(const QString& key);
+  QString grouping() const { return grouping_; }
+  /// Settings in which the runs differ, for grouping.
+  QStringList differingSettings() const;
 
   int rowCount(const QModelIndex& parent = {}) const override;
   QVariant data(const QModelIndex& index, int role) const override;
@@ -53,25 +65,32 @@ class RunListModel : public QAbstractListModel {
   void chosenChanged();
 
  private:
+  void updateGroups();
   std::vector<RunRow> rows_;
+  QString grouping_;
 };
 
-/// Words that must all occur in name, state, tags, notes or the recipe's `key: value` lines.
-/// `-word` must not.
+/// Runs that pass a RunExpression, in the order of their groups where there are groups.
 class RunFilter : public QSortFilterProxyModel {
   Q_OBJECT
 
  public:
-  using QSortFilterProxyModel::QSortFilterProxyModel;
+  explicit RunFilter(QObject* parent = nullptr);
   void setWords(const QString& text);
+  QString problem() const { return problem_; }  ///< of the expression; empty: it is read
+  void regroup();                               ///< after the model's grouping has changed
 
  protected:
   bool filterAcceptsRow(int row, const QModelIndex& parent) const override;
+  bool lessThan(const QModelIndex& left, const QModelIndex& right) const override;
 
  private:
-  QStringList words_;
+  RunExpression expression_;
+  QString problem_;
 };
 
+/// What a group is called: GroupRole without what only tells equal names apart.
+QString groupTitle(const QString& group);
 QString stateText(engine::RunState state);
 /// 93 → "1 min 33 s".
 QString durationText(double seconds);

@@ -2,47 +2,50 @@
 
 #include <QApplication>
 #include <QButtonGroup>
+#include <QCheckBox>
 #include <QClipboard>
 #include <QComboBox>
 #include <QEvent>
 #include <QFileDialog>
+#include <QFileInfo>
 #include <QHeaderView>
 #include <QLabel>
 #include <QMenu>
-#include <QPushButton>
-#include <QSplitter>
 #include <QStackedWidget>
 #include <QTableView>
 #include <QTimer>
-#include <QToolButton>
 #include <QVBoxLayout>
 #include <set>
 
-#include "ui/models/run_list_model.h"
-#include "ui/pages/empty_state.h"
+#include "ui/models/table_text.h"
 #include "ui/plots/bar_plot.h"
 #include "ui/plots/curve_plot.h"
+#include "ui/plots/scatter_plot.h"
 #include "ui/theme.h"
 
 namespace ui {
-namespace {
-
-void clearLayout(QHBoxLayout* layout) {
-  while (QLayoutItem* item = layout->takeAt(0)) {
-    if (QWidget* w = item->widget()) {
-      w->hide();
-      w->deleteLater();
-    }
-    delete item;
-  }
-}
-
-}  // namespace
 
 std::string ComparePage::task() const { return tasks_->currentData().toString().toStdString(); }
 
 void ComparePage::setRuns(const std::vector<engine::RunId>& runs) {
-  runs_ = runs;
+  std::vector<engine::RunId> next;
+  auto has = [](const std::vector<engine::RunId>& in, engine::RunId id) {
+    return std::find(in.begin(), in.end(), id) != in.end();
+  };
+  for (engine::RunId id : runs_)
+    if (has(runs, id)) next.push_back(id);
+  for (engine::RunId id : runs)
+    if (!has(next, id)) next.push_back(id);
+  runs_ = std::move(next);
+  refresh();
+}
+
+void ComparePage::moveRun(engine::RunId run, int by) {
+  const auto at = std::find(runs_.begin(), runs_.end(), run);
+  if (at == runs_.end()) return;
+  const auto to = std::clamp<long>(at - runs_.begin() + by, 0, long(runs_.size()) - 1);
+  runs_.erase(at);
+  runs_.insert(runs_.begin() + to, run);
   refresh();
 }
 
@@ -65,45 +68,221 @@ QStringList ComparePage::labels(const std::vector<const RunData*>& chosen_runs) 
   return out;
 }
 
+std::vector<ComparedRow> ComparePage::printed() const {
+  std::vector<ComparedRow> out;
+  for (const PaperBlock& block : paperBlocks())
+    if (paper_.contains(block.id)) out.push_back(printedRow(block));
+  return out;
+}
+
 void ComparePage::refresh() {
   const auto chosen_runs = chosen();
   stack_->setCurrentIndex(chosen_runs.empty() ? 0 : 1);
   if (chosen_runs.empty()) return;
-  QStringList tasks, names;
-  std::set<std::string> seen;
-  for (const RunData* run : chosen_runs)
-    for (const std::string& t : run->tasks())
-      if (seen.insert(t).second) tasks << QString::fromStdString(t);
-  QStringList have;
-  for (int i = 0; i < tasks_->count(); ++i) have << tasks_->itemData(i).toString();
-  if (!tasks.isEmpty() && tasks != have) {
-    const QVariant before = tasks_->currentData();
-    tasks_->clear();
-    for (const QString& t : tasks)
-      tasks_->addItem(t == "all" || t == "local" || t == "far" ? t + " tasks" : t, t);
-    tasks_->setCurrentIndex(std::max(0, tasks_->findData(before)));
-  }
-  const bool curves = view_->currentIndex() == 1;
-  QStringList groups{curves ? "" : ""};
-  QStringList titles{curves ? "hybrid and swa" : "by run"};
-  for (const RunData* run : chosen_runs)
-    for (const std::string& c : run->components())
-      if (const QString q = QString::fromStdString(c); !groups.contains(q)) {
-        groups << q;
-        titles << (curves ? q : q + " by task");
-      }
-  QStringList shown;
-  for (int i = 0; i < group_->count(); ++i) shown << group_->itemText(i);
-  if (shown != titles) {
-    const QVariant before = group_->currentData();
-    group_->clear();
-    for (int i = 0; i < groups.size(); ++i) group_->addItem(titles[i], groups[i]);
-    group_->setCurrentIndex(std::max(0, group_->findData(before)));
-  }
+  const QStringList names = labels(chosen_runs);
+  rows_ = comparedRows(chosen_runs, names, seeds_->isChecked());
+  refreshTasks();
+  refreshGroups();
   refreshChips(chosen_runs);
-  table_->setRuns(chosen_runs, task());
-  refreshBars(chosen_runs);
-  refreshCurves(chosen_runs);
+  auto table_rows = rows_;
+  for (ComparedRow& row : printed()) table_rows.push_back(std::move(row));
+  const bool by_task = lowers_->checkedId() == Tasks;
+  table_->setRows(table_rows,
+                  by_task ? AblationModel::Layout::tasks : AblationModel::Layout::components,
+                  task());
+  table_note_->setText(lowers_->checkedId() == Paired ? "exact McNemar test on the same examples"
+                       : by_task                      ? "last evaluation, in percent, ± 95 %"
+                                 : "last evaluation on " + taskTitle(task()) + ", ± 95 %");
+  refreshBars();
+  refreshCurves();
+  refreshScatter();
+  if (lowers_->checkedId() == Paired) refreshPaired(chosen_runs);
+  refreshDifferences(chosen_runs);
+}
+
+/// Fills a box only where its entries are not the same, so that an open list stays open.
+static void fillBox(QComboBox* box, const QStringList& titles, const QStringList& keys) {
+  QStringList shown;
+  for (int i = 0; i < box->count(); ++i) shown << box->itemText(i);
+  if (shown == titles) return;
+  const QVariant before = box->currentData();
+  box->clear();
+  for (int i = 0; i < titles.size(); ++i) box->addItem(titles[i], keys[i]);
+  box->setCurrentIndex(std::max(0, box->findData(before)));
+}
+
+void ComparePage::refreshTasks() {
+  QStringList titles, keys;
+  for (const std::string& t : comparedTasks(rows_)) {
+    titles << taskTitle(t);
+    keys << QString::fromStdString(t);
+  }
+  if (!keys.isEmpty()) fillBox(tasks_, titles, keys);
+}
+
+void ComparePage::refreshGroups() {
+  QStringList titles, keys;
+  const auto components = comparedComponents(rows_, false);
+  switch (view_->currentIndex()) {
+    case Bars:
+      titles << "by run";
+      keys << "";
+      for (const std::string& c : components) {
+        titles << QString::fromStdString(c) + " by task";
+        keys << QString::fromStdString(c);
+      }
+      break;
+    case Curves:
+      titles << "hybrid and swa";
+      keys << "";
+      for (const std::string& c : components) {
+        titles << QString::fromStdString(c);
+        keys << titles.back();
+      }
+      break;
+    default:
+      titles << "over Δ hybrid − swa"
+             << "over Δ linear − none";
+      keys << "delta_h_swa"
+           << "delta_la_na";
+  }
+  fillBox(group_, titles, keys);
+}
+
+void ComparePage::refreshBars() {
+  if (view_->currentIndex() != Bars) return;
+  const std::string component = group_->currentData().toString().toStdString();
+  const auto paper = printed();
+  std::vector<BarSeries> series;
+  QStringList groups;
+  auto bar = [](const ComparedRow& row, const std::string& c,
+                const std::string& t) -> std::optional<Bar> {
+    const Estimate* e = row.find(c, t);
+    return e ? std::optional(Bar{e->value * 100, e->half * 100}) : std::nullopt;
+  };
+  auto percent = [](const Estimate* e) { return e ? std::optional(e->value * 100) : std::nullopt; };
+  if (component.empty()) {
+    for (const ComparedRow& row : rows_) groups << row.name;
+    for (const std::string& c : comparedComponents(rows_, false)) {
+      BarSeries s{QString::fromStdString(c),
+                  [c](Scheme sc) { return componentStyle(QString::fromStdString(c), sc); },
+                  {},
+                  {}};
+      for (const ComparedRow& row : rows_) s.bars.push_back(bar(row, c, task()));
+      for (const ComparedRow& row : paper)
+        s.levels.push_back({row.name, std::vector(rows_.size(), percent(row.find(c, task())))});
+      series.push_back(std::move(s));
+    }
+  } else {
+    for (int i = 0; i < tasks_->count(); ++i) groups << tasks_->itemData(i).toString();
+    for (std::size_t r = 0; r < rows_.size(); ++r) {
+      BarSeries s{rows_[r].name,
+                  [component, r](Scheme sc) {
+                    return runStyle(componentStyle(QString::fromStdString(component), sc), int(r),
+                                    sc);
+                  },
+                  {},
+                  {}};
+      for (const QString& t : groups) s.bars.push_back(bar(rows_[r], component, t.toStdString()));
+      for (const ComparedRow& row : paper) {
+        BarSeries::Level level{row.name, {}};
+        for (const QString& t : groups)
+          level.values.push_back(percent(row.find(component, t.toStdString())));
+        s.levels.push_back(std::move(level));
+      }
+      series.push_back(std::move(s));
+    }
+  }
+  fillLegend(series);
+  bars_->setData(groups, std::move(series));
+}
+
+void ComparePage::refreshCurves() {
+  if (view_->currentIndex() != Curves) return;
+  const std::string wanted = group_->currentData().toString().toStdString();
+  const std::vector<std::string> components =
+      wanted.empty() ? std::vector<std::string>{"hybrid", "swa"} : std::vector{wanted};
+  QStringList keep;
+  double last = 1;
+  auto put = [&](const QString& id, const QString& label,
+                 const std::function<SeriesStyle(Scheme)>& style, std::vector<CurvePoint> points) {
+    keep << id;
+    if (!curves_->curves().contains(id)) curves_->setCurve({id, label, style, true, 0});
+    curves_->setPoints(id, std::move(points));
+  };
+  for (std::size_t r = 0; r < rows_.size(); ++r)
+    for (const std::string& c : components) {
+      auto points = curveOf(rows_[r], c, task());
+      if (!points.empty()) last = std::max(last, points.back().x);
+      put(
+          QString("%1/%2/%3")
+              .arg(rows_[r].runs[0]->info.id)
+              .arg(rows_[r].runs.size())
+              .arg(QString::fromStdString(c)),
+          components.size() > 1 && c != "hybrid" ? rows_[r].name + " swa" : rows_[r].name,
+          [c, r](Scheme s) {
+            return runStyle(componentStyle(QString::fromStdString(c), s), int(r), s);
+          },
+          std::move(points));
+    }
+  for (const ComparedRow& row : printed())
+    for (const std::string& c : components)
+      if (const Estimate* e = row.find(c, task()))
+        put("paper/" + row.name + QString::fromStdString(c),
+            QString::fromStdString(c) + ", " + row.name.section(" ·", 0, 0),
+            [c](Scheme s) {
+              SeriesStyle style = componentStyle(QString::fromStdString(c), s);
+              return SeriesStyle{style.color, Qt::DashLine, 1.2, Marker::none, false};
+            },
+            {{0, e->value * 100, 0}, {last, e->value * 100, 0}});
+  std::vector<BarSeries> shown;
+  for (const std::string& c : components)
+    shown.push_back({QString::fromStdString(c),
+                     [c](Scheme sc) { return componentStyle(QString::fromStdString(c), sc); },
+                     {},
+                     {}});
+  fillLegend(shown);
+  for (const QString& id : curves_->curves())
+    if (!keep.contains(id)) curves_->removeCurve(id);
+}
+
+void ComparePage::refreshScatter() {
+  if (view_->currentIndex() != Scatter) return;
+  const std::string use = group_->currentData().toString().toStdString();
+  scatter_->setAxes(componentTitle(use) + ", points", "hybrid accuracy, %");
+  std::vector<ScatterPoint> points;
+  auto add = [&](const ComparedRow& row, const std::function<SeriesStyle(Scheme)>& style) {
+    const Estimate* x = row.find(use, task());
+    const Estimate* y = row.find("hybrid", task());
+    if (x && y)
+      points.push_back(
+          {row.name, style, x->value * 100, x->half * 100, y->value * 100, y->half * 100});
+  };
+  for (std::size_t r = 0; r < rows_.size(); ++r)
+    add(rows_[r], [r](Scheme s) { return runStyle(componentStyle("hybrid", s), int(r), s); });
+  for (const ComparedRow& row : printed())
+    add(row, [](Scheme s) {
+      return SeriesStyle{colorsFor(s).secondary, Qt::DashLine, 1.2, Marker::square, true};
+    });
+  scatter_->setPoints(std::move(points));
+  fillLegend({});
+}
+
+void ComparePage::refreshPaired(const std::vector<const RunData*>& chosen_runs) {
+  const auto rows = pairedRows(chosen_runs, labels(chosen_runs), task(),
+                               [this](const RunData& run, std::int64_t step,
+                                      const std::string& component, const std::string& single) {
+                                 return bridge_->outcomes(run.info.id, step, component, single);
+                               });
+  paired_->setRows(pairedCells(rows));
+  const bool needs_choice = task() == "local" || task() == "far";
+  if (needs_choice)
+    table_note_->setText("choose all tasks or a single one");
+  else if (chosen_runs.size() < 2)
+    table_note_->setText("tick a second run in the list");
+}
+
+void ComparePage::refreshDifferences(const std::vector<const RunData*>& chosen_runs) {
   std::vector<engine::Recipe> recipes;
   for (const RunData* run : chosen_runs) recipes.push_back(run->recipe);
   differences_->setRecipes(labels(chosen_runs), recipes);
@@ -112,142 +291,77 @@ void ComparePage::refresh() {
   same_->setVisible(!any);
   same_->setText(chosen_runs.size() < 2 ? "Tick a second run in the list to see what differs."
                                         : "The recipes are equal but for the name.");
-  if (any) {
-    auto* header = difference_view_->horizontalHeader();
-    header->setMinimumSectionSize(60);
-    header->setSectionResizeMode(chosen_runs.size() > 3 ? QHeaderView::Interactive
-                                                        : QHeaderView::Stretch);
-    header->setSectionResizeMode(0, QHeaderView::ResizeToContents);
-    QTimer::singleShot(0, difference_view_, &QTableView::resizeRowsToContents);
-  }
+  if (!any) return;
+  auto* header = difference_view_->horizontalHeader();
+  header->setMinimumSectionSize(60);
+  header->setSectionResizeMode(chosen_runs.size() > 3 ? QHeaderView::Interactive
+                                                      : QHeaderView::Stretch);
+  header->setSectionResizeMode(0, QHeaderView::ResizeToContents);
+  QTimer::singleShot(0, difference_view_, &QTableView::resizeRowsToContents);
 }
 
-void ComparePage::refreshChips(const std::vector<const RunData*>& chosen_runs) {
-  clearLayout(chips_);
-  const QStringList names = labels(chosen_runs);
-  for (std::size_t i = 0; i < chosen_runs.size(); ++i) {
-    auto* chip = new QPushButton(lineIcon("close"), names[int(i)]);
-    chip->setLayoutDirection(Qt::RightToLeft);
-    chip->setToolTip(QString("%1, %2. Press to take it out of the comparison.")
-                         .arg(names[int(i)], stateText(chosen_runs[i]->info.state)));
-    chip->setAccessibleName("Remove " + names[int(i)] + " from the comparison");
-    const engine::RunId id = chosen_runs[i]->info.id;
-    connect(chip, &QPushButton::clicked, this, [this, id] { Q_EMIT removed(id); });
-    chips_->addWidget(chip);
-  }
+void ComparePage::showPaper(const QStringList& ids) {
+  paper_.clear();
+  for (const PaperBlock& block : paperBlocks())
+    if (ids.contains(block.id)) paper_ << block.id;
+  for (QAction* action : paper_menu_->findChildren<QAction*>())
+    if (action->isCheckable()) action->setChecked(paper_.contains(action->data().toString()));
+  refresh();
 }
 
-void ComparePage::refreshBars(const std::vector<const RunData*>& chosen_runs) {
-  const std::string component = group_->currentData().toString().toStdString();
-  std::vector<BarSeries> series;
-  QStringList groups;
-  auto bar = [](const RunData* run, const std::string& c,
-                const std::string& t) -> std::optional<Bar> {
-    const auto score = run->lastScore(c, t);
-    return score ? std::optional(Bar{score->value * 100, half95(score->stderr_) * 100})
-                 : std::nullopt;
-  };
-  const QStringList names = labels(chosen_runs);
-  if (component.empty() || view_->currentIndex() == 1) {
-    groups = names;
-    std::set<std::string> have;
-    for (const RunData* run : chosen_runs)
-      for (const std::string& c : run->components()) have.insert(c);
-    for (const std::string& c : engine::component_names()) {
-      if (!have.contains(c)) continue;
-      BarSeries s{QString::fromStdString(c),
-                  [c](Scheme sc) { return componentStyle(QString::fromStdString(c), sc); },
-                  {}};
-      for (const RunData* run : chosen_runs) s.bars.push_back(bar(run, c, task()));
-      series.push_back(std::move(s));
-    }
-  } else {
-    for (int i = 0; i < tasks_->count(); ++i) groups << tasks_->itemData(i).toString();
-    for (std::size_t r = 0; r < chosen_runs.size(); ++r) {
-      BarSeries s{names[int(r)],
-                  [component, r](Scheme sc) {
-                    return runStyle(componentStyle(QString::fromStdString(component), sc), int(r),
-                                    sc);
-                  },
-                  {}};
-      for (const QString& t : groups)
-        s.bars.push_back(bar(chosen_runs[r], component, t.toStdString()));
-      series.push_back(std::move(s));
-    }
-  }
-  if (view_->currentIndex() == 0) fillLegend(series);
-  bars_->setData(groups, std::move(series));
+void ComparePage::showView(View view) {
+  views_->button(view)->setChecked(true);
+  view_->setCurrentIndex(view);
+  refresh();
 }
 
-void ComparePage::fillLegend(const std::vector<BarSeries>& series) {
-  clearLayout(legend_);
-  legend_->addStretch();
-  for (const BarSeries& s : series) {
-    auto* picture = new QLabel;
-    picture->setPixmap(legendPixmap(s.style(schemeOf(this)), {26, 14}, devicePixelRatioF()));
-    auto* text = new QLabel(s.label);
-    useFont(text, TextRole::secondary);
-    legend_->addWidget(picture);
-    legend_->addWidget(text);
-    legend_->addSpacing(10);
-  }
-  legend_->addStretch();
+void ComparePage::showLower(Lower what) {
+  lowers_->button(what)->setChecked(true);
+  tables_->setCurrentIndex(what == Paired ? 1 : 0);
+  refresh();
 }
 
-void ComparePage::refreshCurves(const std::vector<const RunData*>& chosen_runs) {
-  const std::string wanted = group_->currentData().toString().toStdString();
-  const std::vector<std::string> components =
-      wanted.empty() ? std::vector<std::string>{"hybrid", "swa"} : std::vector{wanted};
-  const QStringList names = labels(chosen_runs);
-  QStringList keep;
-  for (std::size_t r = 0; r < chosen_runs.size(); ++r)
-    for (const std::string& c : components) {
-      const QString id =
-          QString("%1/%2").arg(chosen_runs[r]->info.id).arg(QString::fromStdString(c));
-      keep << id;
-      const auto* points = chosen_runs[r]->score(c, task());
-      if (!curves_->curves().contains(id))
-        curves_->setCurve(
-            {id, components.size() > 1 && c != "hybrid" ? names[int(r)] + " swa" : names[int(r)],
-             [c, r](Scheme s) {
-               return runStyle(componentStyle(QString::fromStdString(c), s), int(r), s);
-             },
-             true, 0});
-      curves_->setPoints(id, points ? asCurve(*points, 100) : std::vector<CurvePoint>{});
-    }
-  if (view_->currentIndex() == 1) {
-    std::vector<BarSeries> shown;
-    for (const std::string& c : components)
-      shown.push_back({QString::fromStdString(c),
-                       [c](Scheme sc) { return componentStyle(QString::fromStdString(c), sc); },
-                       {}});
-    fillLegend(shown);
-  }
-  for (const QString& id : curves_->curves())
-    if (!keep.contains(id)) curves_->removeCurve(id);
+void ComparePage::groupSeeds(bool on) {
+  seeds_->setChecked(on);
+  refresh();
+}
+
+bool ComparePage::seedsGrouped() const { return seeds_->isChecked(); }
+
+QString ComparePage::tableText(AblationModel::Format format) const {
+  return lowers_->checkedId() == Paired ? rowsText(*paired_, format) : table_->text(format);
 }
 
 void ComparePage::copyTable(AblationModel::Format format) {
-  QApplication::clipboard()->setText(table_->text(format));
+  QApplication::clipboard()->setText(tableText(format));
   Q_EMIT notice("The table is on the clipboard.", false);
 }
 
+bool ComparePage::exportFigureTo(const QString& file) {
+  const bool done = view_->currentIndex() == Bars     ? bars_->exportTo(file)
+                    : view_->currentIndex() == Curves ? curves_->exportTo(file)
+                                                      : scatter_->exportTo(file);
+  Q_EMIT notice(done ? "Exported " + file : file + " cannot be written.", !done);
+  return done;
+}
+
 void ComparePage::exportFigure() {
-  auto* dialog = new QFileDialog(this, "Export the figure", "comparison.svg",
-                                 "Figures and data (*.svg *.pdf *.png *.csv)");
+  auto* dialog = new QFileDialog(
+      this, "Export the figure", "comparison.svg",
+      "SVG figure (*.svg);;PDF figure (*.pdf);;PNG figure (*.png);;Every number as CSV (*.csv)");
   dialog->setAttribute(Qt::WA_DeleteOnClose);
   dialog->setAcceptMode(QFileDialog::AcceptSave);
   dialog->setDefaultSuffix("svg");
-  connect(dialog, &QFileDialog::fileSelected, this, [this](const QString& file) {
-    const bool done = view_->currentIndex() == 1 ? curves_->exportTo(file) : bars_->exportTo(file);
-    Q_EMIT notice(done ? "Exported " + file : file + " cannot be written.", !done);
+  connect(dialog, &QFileDialog::filterSelected, dialog, [dialog](const QString& filter) {
+    dialog->setDefaultSuffix(filter.section("*.", 1, 1).section(')', 0, 0));
   });
+  connect(dialog, &QFileDialog::fileSelected, this, &ComparePage::exportFigureTo);
   dialog->open();
 }
 
 void ComparePage::changeEvent(QEvent* event) {
   QWidget::changeEvent(event);
-  if (event->type() == QEvent::StyleChange && bars_) refresh();
+  if (event->type() == QEvent::StyleChange && stack_) refresh();
 }
 
 }  // namespace ui

@@ -1,16 +1,23 @@
 #pragma once
-/// Chosen runs side by side: grouped bars or overlaid curves above, the component ablation table
-/// beneath, what differs in their recipes on the right.
+/// Chosen runs side by side: grouped bars, overlaid curves or accuracy against linear use above;
+/// beneath, the ablation table by components or by tasks, or paired tests; on the right, what
+/// differs in their recipes. Seeds of one setting can be taken together, and rows that the paper
+/// prints be shown beside one's own.
 
+#include <QSet>
 #include <QWidget>
 
 #include "ui/engine_bridge.h"
 #include "ui/models/ablation_model.h"
+#include "ui/models/comparison.h"
+#include "ui/models/rows_model.h"
 
 class QButtonGroup;
+class QCheckBox;
 class QComboBox;
 class QHBoxLayout;
 class QLabel;
+class QMenu;
 class QStackedWidget;
 class QTableView;
 
@@ -19,55 +26,92 @@ namespace ui {
 class BarPlot;
 struct BarSeries;
 class CurvePlot;
+class ScatterPlot;
 
 class ComparePage : public QWidget {
   Q_OBJECT
 
  public:
+  enum View { Bars, Curves, Scatter };
+  enum Lower { Components, Tasks, Paired };
+
   explicit ComparePage(EngineBridge* bridge, QWidget* parent = nullptr);
+  /// Runs that stay keep their order; new ones come last.
   void setRuns(const std::vector<engine::RunId>& runs);
   const std::vector<engine::RunId>& runs() const { return runs_; }
+  void moveRun(engine::RunId run, int by);  ///< the first run is what paired tests are against
   AblationModel* table() const { return table_; }
+  RowsModel* paired() const { return paired_; }
   DifferenceModel* differences() const { return differences_; }
   BarPlot* bars() const { return bars_; }
+  ScatterPlot* scatter() const { return scatter_; }
+  QMenu* paperMenu() const { return paper_menu_; }
+  QStringList shownPaper() const { return paper_; }
+  void showPaper(const QStringList& ids);  ///< ids of PaperBlock
+  void showView(View view);
+  void showLower(Lower what);
+  void groupSeeds(bool on);
+  bool seedsGrouped() const;
   void copyTable(AblationModel::Format format);
+  QString tableText(AblationModel::Format format) const;  ///< of the table that is shown
   void exportFigure();
+  bool exportFigureTo(const QString& file);
 
  Q_SIGNALS:
   void removed(qint64 run);
   void notice(const QString& sentence, bool error);
   void composeWanted();
+  void reportWanted();
 
  protected:
   void changeEvent(QEvent* event) override;
+  bool eventFilter(QObject* watched, QEvent* event) override;
 
  private:
+  QWidget* buildHeader();
   QWidget* buildView();
   QWidget* buildTable();
   QWidget* buildDifferences();
+  void buildPaperMenu();
   void refresh();
+  void refreshTasks();
+  void refreshGroups();
   void refreshChips(const std::vector<const RunData*>& chosen_runs);
   void fillLegend(const std::vector<BarSeries>& series);
-  void refreshBars(const std::vector<const RunData*>& chosen_runs);
-  void refreshCurves(const std::vector<const RunData*>& chosen_runs);
+  void refreshBars();
+  void refreshCurves();
+  void refreshScatter();
+  void refreshPaired(const std::vector<const RunData*>& chosen_runs);
+  void refreshDifferences(const std::vector<const RunData*>& chosen_runs);
   std::vector<const RunData*> chosen();
   QStringList labels(const std::vector<const RunData*>& chosen_runs) const;
   std::string task() const;
+  std::vector<ComparedRow> printed() const;
 
   EngineBridge* bridge_;
   std::vector<engine::RunId> runs_;
+  std::vector<ComparedRow> rows_;  ///< of the chosen runs, as they are shown
+  QStringList paper_;
   AblationModel* table_;
+  RowsModel* paired_;
   DifferenceModel* differences_;
   QStackedWidget* stack_ = nullptr;
   QHBoxLayout* chips_ = nullptr;
+  QMenu* paper_menu_ = nullptr;
   QComboBox* tasks_ = nullptr;
   QComboBox* group_ = nullptr;
+  QCheckBox* seeds_ = nullptr;
   QButtonGroup* views_ = nullptr;
+  QButtonGroup* lowers_ = nullptr;
   QStackedWidget* view_ = nullptr;
   QHBoxLayout* legend_ = nullptr;
   BarPlot* bars_ = nullptr;
   CurvePlot* curves_ = nullptr;
+  ScatterPlot* scatter_ = nullptr;
+  QStackedWidget* tables_ = nullptr;
   QTableView* table_view_ = nullptr;
+  QTableView* paired_view_ = nullptr;
+  QLabel* table_note_ = nullptr;
   QTableView* difference_view_ = nullptr;
   QLabel* same_ = nullptr;
 };

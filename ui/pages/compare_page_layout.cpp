@@ -1,39 +1,33 @@
-#include "ui/pages/compare_page.h"
-
 #include <QApplication>
 #include <QButtonGroup>
-#include <QClipboard>
+#include <QCheckBox>
 #include <QComboBox>
-#include <QEvent>
-#include <QFileDialog>
 #include <QHeaderView>
+#include <QKeyEvent>
 #include <QLabel>
 #include <QMenu>
+#include <QMouseEvent>
 #include <QPushButton>
-#include <QSplitter>
+#include <QScrollArea>
+#include <QScrollBar>
 #include <QStackedWidget>
 #include <QTableView>
-#include <QTimer>
-#include <QToolButton>
-#include <QVBoxLayout>
-#include <set>
 
 #include "ui/models/run_list_model.h"
+#include "ui/models/table_text.h"
+#include "ui/pages/compare_page.h"
 #include "ui/pages/empty_state.h"
+#include "ui/pages/page_parts.h"
 #include "ui/plots/bar_plot.h"
 #include "ui/plots/curve_plot.h"
+#include "ui/plots/scatter_plot.h"
 #include "ui/theme.h"
 
 namespace ui {
 namespace {
 
-QLabel* heading(const QString& text) {
-  auto* label = new QLabel(text);
-  QFont font = label->font();
-  font.setWeight(QFont::DemiBold);
-  label->setFont(font);
-  return label;
-}
+constexpr char k_run_of_chip[] = "run";
+constexpr char k_no_evaluation[] = "The chosen runs have no evaluation yet.";
 
 void plainTable(QTableView* view, const QString& name) {
   view->setAccessibleName(name);
@@ -47,7 +41,45 @@ void plainTable(QTableView* view, const QString& name) {
   view->setTabKeyNavigation(false);
   view->setWordWrap(false);
   view->setCornerButtonEnabled(false);
+  view->setShowGrid(false);
 }
+
+void clearLayout(QHBoxLayout* layout) {
+  while (QLayoutItem* item = layout->takeAt(0)) {
+    if (QWidget* w = item->widget()) {
+      w->hide();
+      w->deleteLater();
+    }
+    delete item;
+  }
+}
+
+/// Chips in one line that scrolls sideways where there are many.
+class ChipLine : public QScrollArea {
+ public:
+  explicit ChipLine(QWidget* content) {
+    setWidgetResizable(true);
+    setFrameShape(QFrame::NoFrame);
+    setFocusPolicy(Qt::NoFocus);
+    setVerticalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
+    content->setProperty("role", "canvas");
+    setWidget(content);
+    setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Fixed);
+  }
+  QSize sizeHint() const override {
+    const QSize inner = widget()->sizeHint();
+    const bool over = width() > 0 && inner.width() > width();
+    return {inner.width(),
+            inner.height() + (over ? horizontalScrollBar()->sizeHint().height() : 0)};
+  }
+  QSize minimumSizeHint() const override { return {80, sizeHint().height()}; }
+
+ protected:
+  void resizeEvent(QResizeEvent* event) override {
+    QScrollArea::resizeEvent(event);
+    updateGeometry();
+  }
+};
 
 }  // namespace
 
@@ -55,52 +87,24 @@ ComparePage::ComparePage(EngineBridge* bridge, QWidget* parent)
     : QWidget(parent),
       bridge_(bridge),
       table_(new AblationModel(this)),
+      paired_(newRows(this, pairedColumns())),
       differences_(new DifferenceModel(this)) {
   setProperty("role", "page");
   auto* whole = new QWidget;
   auto* layout = new QVBoxLayout(whole);
   layout->setContentsMargins(16, 12, 16, 16);
   layout->setSpacing(10);
-  auto* title = new QLabel("Compare");
-  useFont(title, TextRole::title);
-  chips_ = new QHBoxLayout;
-  chips_->setSpacing(8);
-  auto* top = new QHBoxLayout;
-  top->setSpacing(16);
-  top->addWidget(title);
-  top->addLayout(chips_);
-  top->addStretch();
-  auto* copy = new QPushButton(lineIcon("copy"), " Copy table");
-  copy->setToolTip("Copy the ablation table");
-  auto* copy_menu = new QMenu(copy);
-  for (auto [text, format] : {std::pair("Markdown", AblationModel::Format::markdown),
-                              std::pair("LaTeX", AblationModel::Format::latex),
-                              std::pair("CSV, every digit", AblationModel::Format::csv),
-                              std::pair("TSV, every digit", AblationModel::Format::tsv)})
-    copy_menu->addAction(text, this, [this, format] { copyTable(format); });
-  copy->setMenu(copy_menu);
-  auto* save = new QPushButton(lineIcon("export"), " Export figure…");
-  copy->setProperty("role", "menu");
-  save->setToolTip("SVG, PDF, PNG, or the numbers as CSV");
-  connect(save, &QPushButton::clicked, this, &ComparePage::exportFigure);
-  top->addWidget(copy);
-  top->addWidget(save);
-  layout->addLayout(top);
-
-  auto* upper = new QSplitter(Qt::Horizontal);
+  layout->addWidget(buildHeader());
+  auto* upper = plainSplitter(Qt::Horizontal);
   upper->addWidget(buildView());
   upper->addWidget(buildDifferences());
   upper->setStretchFactor(0, 1);
-  upper->setSizes({590, 430});
-  auto* split = new QSplitter(Qt::Vertical);
+  upper->setSizes({640, 380});
+  auto* split = plainSplitter(Qt::Vertical);
   split->addWidget(upper);
   split->addWidget(buildTable());
   split->setStretchFactor(0, 1);
-  split->setSizes({460, 170});
-  for (QSplitter* s : {upper, split}) {
-    s->setHandleWidth(12);
-    s->setChildrenCollapsible(false);
-  }
+  split->setSizes({430, 200});
   layout->addWidget(split, 1);
 
   auto* empty = new EmptyState(
@@ -120,85 +124,154 @@ ComparePage::ComparePage(EngineBridge* bridge, QWidget* parent)
   });
 }
 
+QWidget* ComparePage::buildHeader() {
+  auto* title = new QLabel("Compare");
+  useFont(title, TextRole::title);
+  auto* chips = new QWidget;
+  chips_ = new QHBoxLayout(chips);
+  chips_->setContentsMargins(0, 0, 0, 0);
+  chips_->setSpacing(8);
+  auto menuButton = [](const QString& icon, const QString& text, const QString& tip) {
+    auto* button = new QPushButton(lineIcon(icon), " " + text);
+    button->setProperty("role", "menu");
+    button->setToolTip(tip);
+    return button;
+  };
+  buildPaperMenu();
+  auto* paper = menuButton("info", "Paper", "Rows that the paper prints, beside your own");
+  paper->setMenu(paper_menu_);
+  auto* copy = menuButton("copy", "Copy table", "Copy the table that is shown");
+  auto* copy_menu = new QMenu(copy);
+  for (auto [text, format] : {std::pair("Markdown", AblationModel::Format::markdown),
+                              std::pair("LaTeX", AblationModel::Format::latex),
+                              std::pair("CSV, every digit", AblationModel::Format::csv),
+                              std::pair("TSV, every digit", AblationModel::Format::tsv)})
+    copy_menu->addAction(text, this, [this, format] { copyTable(format); });
+  copy->setMenu(copy_menu);
+  auto* save = menuButton("export", "Export", "The figure or a report as a file");
+  auto* save_menu = new QMenu(save);
+  save_menu->addAction("Figure…", this, &ComparePage::exportFigure)
+      ->setToolTip("SVG, PDF, PNG, or the numbers as CSV");
+  save_menu->addAction("Report of these runs…", this, &ComparePage::reportWanted)
+      ->setToolTip("One self-contained HTML or PDF file");
+  save->setMenu(save_menu);
+  auto* header = new QWidget;
+  auto* row = new QHBoxLayout(header);
+  row->setContentsMargins(0, 0, 0, 0);
+  row->setSpacing(8);
+  row->addWidget(title);
+  row->addSpacing(8);
+  row->addWidget(new ChipLine(chips), 1);
+  row->addWidget(paper);
+  row->addWidget(copy);
+  row->addWidget(save);
+  return header;
+}
+
+void ComparePage::buildPaperMenu() {
+  paper_menu_ = new QMenu("Rows of the paper", this);
+  paper_menu_->setToolTipsVisible(true);
+  paper_menu_->addAction("Show none", this, [this] { showPaper({}); });
+  paper_menu_->addSeparator();
+  QMenu* table = nullptr;
+  for (const PaperBlock& block : paperBlocks()) {
+    if (!table || table->property("table").toString() != block.table) {
+      const QString caption = QString::fromStdString(block.source->caption);
+      table = paper_menu_->addMenu(
+          block.table + "  " +
+          (caption.size() > 64 ? caption.left(63).section(' ', 0, -2) + "…" : caption));
+      table->setProperty("table", block.table);
+      table->setToolTip(caption);
+    }
+    QAction* action = table->addAction(block.title);
+    action->setCheckable(true);
+    action->setData(block.id);
+    connect(action, &QAction::triggered, this, [this, id = block.id](bool on) {
+      QStringList ids = paper_;
+      on ? ids.append(id) : void(ids.removeAll(id));
+      showPaper(ids);
+    });
+  }
+}
+
 QWidget* ComparePage::buildView() {
   bars_ = new BarPlot("accuracy by component", "accuracy, %");
-  bars_->setPlaceholder("The chosen runs have no evaluation yet.");
+  bars_->setPlaceholder(k_no_evaluation);
   curves_ = new CurvePlot("accuracy over training", "optimizer step", "accuracy, %");
   curves_->setScaleY(1, 2);
-  curves_->setPlaceholder("The chosen runs have no evaluation yet.");
+  curves_->setPlaceholder(k_no_evaluation);
+  scatter_ = new ScatterPlot("accuracy against linear use");
+  scatter_->setPlaceholder("No run has both a hybrid accuracy and this difference yet.");
+  view_ = new QStackedWidget;
+  view_->addWidget(bars_);
+  view_->addWidget(curves_);
+  view_->addWidget(scatter_);
   tasks_ = new QComboBox;
   tasks_->setAccessibleName("Tasks shown");
   tasks_->setSizeAdjustPolicy(QComboBox::AdjustToContents);
   tasks_->addItem("all tasks", "all");
   group_ = new QComboBox;
-  group_->setAccessibleName("What the bars or curves show");
+  group_->setAccessibleName("What the figure shows");
   group_->setSizeAdjustPolicy(QComboBox::AdjustToContents);
   group_->addItem("by run", "");
+  seeds_ = new QCheckBox("Group seeds");
+  seeds_->setToolTip(
+      "Runs of one setting (equal but for name and seed) as their mean, with Student's 95 % "
+      "interval over the seeds");
   views_ = new QButtonGroup(this);
-  view_ = new QStackedWidget;
-  view_->addWidget(bars_);
-  view_->addWidget(curves_);
   legend_ = new QHBoxLayout;
   legend_->setSpacing(6);
 
-  auto* top = new QFrame;
-  top->setProperty("role", "card");
-  auto* inside = new QVBoxLayout(top);
+  QFrame* card = newCard();
+  auto* inside = new QVBoxLayout(card);
   inside->setContentsMargins(16, 8, 16, 8);
   inside->setSpacing(6);
-  auto* head = new QHBoxLayout;
-  head->setSpacing(8);
-  int id = 0;
-  for (const char* text : {"Bars", "Curves"}) {
-    auto* button = new QPushButton(text);
-    button->setCheckable(true);
-    button->setProperty("role", "segment");
-    views_->addButton(button, id++);
-    head->addWidget(button);
-  }
-  views_->button(0)->setChecked(true);
-  head->addStretch();
-  head->addWidget(group_);
-  head->addWidget(tasks_);
-  inside->addLayout(head);
+  inside->addLayout(segmentRow(views_, {"Bars", "Curves", "Scatter"}, {seeds_, group_, tasks_}));
   inside->addWidget(view_, 1);
   inside->addLayout(legend_);
-  connect(views_, &QButtonGroup::idClicked, this, [this](int i) {
-    view_->setCurrentIndex(i);
-    refresh();
-  });
+  connect(views_, &QButtonGroup::idClicked, this, [this](int i) { showView(View(i)); });
+  connect(seeds_, &QCheckBox::toggled, this, &ComparePage::refresh);
   connect(tasks_, &QComboBox::activated, this, &ComparePage::refresh);
   connect(group_, &QComboBox::activated, this, &ComparePage::refresh);
-
-  return top;
+  return card;
 }
 
 QWidget* ComparePage::buildTable() {
-  auto* bottom = new QFrame;
-  bottom->setProperty("role", "card");
-  auto* under = new QVBoxLayout(bottom);
-  under->setContentsMargins(8, 8, 8, 8);
-  under->setSpacing(4);
-  auto* label = heading("Component ablation, last evaluation, ± 95 %");
-  label->setContentsMargins(8, 0, 0, 0);
-  under->addWidget(label);
+  lowers_ = new QButtonGroup(this);
+  table_note_ = noteLabel();
+  table_note_->setWordWrap(false);
   table_view_ = new QTableView;
   table_view_->setModel(table_);
   plainTable(table_view_, "Component ablation table");
-  table_view_->setShowGrid(false);
   table_view_->horizontalHeader()->setSectionResizeMode(QHeaderView::ResizeToContents);
-  under->addWidget(table_view_);
-  return bottom;
+  table_view_->horizontalHeader()->setMaximumSectionSize(
+      26 * QFontMetrics(QApplication::font()).averageCharWidth());
+  paired_view_ = new QTableView;
+  paired_view_->setModel(paired_);
+  plainTable(paired_view_, "Paired tests");
+  paired_view_->horizontalHeader()->setSectionResizeMode(QHeaderView::ResizeToContents);
+  tables_ = new QStackedWidget;
+  tables_->addWidget(table_view_);
+  tables_->addWidget(paired_view_);
+  QFrame* card = newCard();
+  auto* under = new QVBoxLayout(card);
+  under->setContentsMargins(8, 4, 8, 8);
+  under->setSpacing(4);
+  auto* head = segmentRow(lowers_, {"Components", "Tasks", "Paired tests"}, {table_note_});
+  head->setContentsMargins(8, 0, 8, 0);
+  under->addLayout(head);
+  under->addWidget(tables_);
+  connect(lowers_, &QButtonGroup::idClicked, this, [this](int i) { showLower(Lower(i)); });
+  return card;
 }
 
 QWidget* ComparePage::buildDifferences() {
-  auto* frame = new QFrame;
-  frame->setProperty("role", "card");
+  QFrame* frame = newCard();
   frame->setMinimumWidth(220);
   auto* layout = new QVBoxLayout(frame);
   layout->setContentsMargins(8, 8, 8, 8);
   layout->setSpacing(4);
-  auto* label = heading("What differs");
+  auto* label = partHeading("What differs");
   label->setContentsMargins(8, 0, 0, 0);
   layout->addWidget(label);
   difference_view_ = new QTableView;
@@ -208,7 +281,6 @@ QWidget* ComparePage::buildDifferences() {
   difference_view_->setWordWrap(true);
   connect(difference_view_->horizontalHeader(), &QHeaderView::sectionResized, difference_view_,
           &QTableView::resizeRowsToContents);
-  difference_view_->setShowGrid(false);
   difference_view_->horizontalHeader()->setDefaultAlignment(Qt::AlignLeft | Qt::AlignVCenter);
   same_ = new QLabel;
   same_->setProperty("role", "secondary");
@@ -218,6 +290,88 @@ QWidget* ComparePage::buildDifferences() {
   layout->addWidget(same_);
   layout->addStretch();
   return frame;
+}
+
+void ComparePage::refreshChips(const std::vector<const RunData*>& chosen_runs) {
+  const QStringList names = labels(chosen_runs);
+  QStringList shown;
+  for (int i = 0; i < chips_->count(); ++i)
+    if (QWidget* w = chips_->itemAt(i)->widget()) shown << w->property("name").toString();
+  if (shown == names && !names.isEmpty()) return;
+  clearLayout(chips_);
+  for (std::size_t i = 0; i < chosen_runs.size(); ++i) {
+    const QString name = names[int(i)];
+    auto* chip = new QPushButton(
+        lineIcon("close"), QFontMetrics(font()).elidedText(name, Qt::ElideMiddle, 180));
+    chip->setLayoutDirection(Qt::RightToLeft);
+    chip->setToolTip(QString("%1, %2. Press to take it out of the comparison; drag it, or Alt and "
+                             "an arrow key, to order.")
+                         .arg(name, stateText(chosen_runs[i]->info.state)));
+    chip->setAccessibleName("Remove " + name + " from the comparison");
+    chip->setProperty("name", name);
+    chip->setProperty(k_run_of_chip, qint64(chosen_runs[i]->info.id));
+    chip->installEventFilter(this);
+    const engine::RunId id = chosen_runs[i]->info.id;
+    connect(chip, &QPushButton::clicked, this, [this, id] { Q_EMIT removed(id); });
+    chips_->addWidget(chip);
+  }
+  chips_->addStretch();
+}
+
+/// A chip that is dragged past others, or moved with Alt and an arrow, changes the order.
+bool ComparePage::eventFilter(QObject* watched, QEvent* event) {
+  auto* chip = qobject_cast<QPushButton*>(watched);
+  if (!chip || !chip->property(k_run_of_chip).isValid()) return QWidget::eventFilter(watched, event);
+  const engine::RunId run = chip->property(k_run_of_chip).toLongLong();
+  if (event->type() == QEvent::KeyPress) {
+    auto* key = static_cast<QKeyEvent*>(event);
+    const int by = key->key() == Qt::Key_Left ? -1 : key->key() == Qt::Key_Right ? 1 : 0;
+    if (by != 0 && key->modifiers() == Qt::AltModifier) {
+      moveRun(run, by);
+      for (int i = 0; i < chips_->count(); ++i)
+        if (QWidget* w = chips_->itemAt(i)->widget(); w && w->property(k_run_of_chip).toLongLong() == run)
+          w->setFocus();
+      return true;
+    }
+  }
+  if (event->type() == QEvent::MouseButtonRelease) {
+    const QPoint at = chip->mapToParent(static_cast<QMouseEvent*>(event)->pos());
+    if (chip->geometry().contains(at)) return QWidget::eventFilter(watched, event);
+    int from = 0, to = 0, place = 0;
+    for (int i = 0; i < chips_->count(); ++i) {
+      QWidget* w = chips_->itemAt(i)->widget();
+      if (!w) continue;
+      if (w == chip) from = place;
+      else if (w->geometry().center().x() < at.x()) ++to;
+      ++place;
+    }
+    chip->setDown(false);
+    moveRun(run, to - from);
+    return true;
+  }
+  return QWidget::eventFilter(watched, event);
+}
+
+void ComparePage::fillLegend(const std::vector<BarSeries>& series) {
+  clearLayout(legend_);
+  legend_->addStretch();
+  auto add = [this](const SeriesStyle& style, const QString& label) {
+    auto* picture = new QLabel;
+    picture->setPixmap(legendPixmap(style, {26, 14}, devicePixelRatioF()));
+    auto* text = new QLabel(label);
+    useFont(text, TextRole::secondary);
+    legend_->addWidget(picture);
+    legend_->addWidget(text);
+    legend_->addSpacing(10);
+  };
+  for (const BarSeries& s : series) add(s.style(schemeOf(this)), s.label);
+  if (!paper_.isEmpty()) {
+    const Colors& c = colorsOf(this);
+    add({view_->currentIndex() == Scatter ? c.secondary : c.text, Qt::DashLine, 1.6,
+         view_->currentIndex() == Scatter ? Marker::square : Marker::none, true},
+        "the paper, as printed");
+  }
+  legend_->addStretch();
 }
 
 }  // namespace ui

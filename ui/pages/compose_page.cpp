@@ -13,24 +13,16 @@
 #include <QToolButton>
 #include <QVBoxLayout>
 
+#include "ui/forms/experiment_chooser.h"
 #include "ui/forms/recipe_form.h"
 #include "ui/forms/schedule_editor.h"
 #include "ui/forms/stage_cards.h"
+#include "ui/forms/sweep_dialog.h"
 #include "ui/forms/yaml_view.h"
+#include "ui/models/experiments.h"
 #include "ui/theme.h"
 
 namespace ui {
-namespace {
-
-QString countText(double n) {
-  if (n >= 1e9) return QString("%1 G").arg(n / 1e9, 0, 'g', 3);
-  if (n >= 1e6) return QString("%1 M").arg(n / 1e6, 0, 'g', 3);
-  if (n >= 1e4) return QString("%1 k").arg(n / 1e3, 0, 'f', 0);
-  return QString::number(n, 'f', 0);
-}
-
-}  // namespace
-
 ComposePage::ComposePage(EngineBridge* bridge, QWidget* parent)
     : QWidget(parent), bridge_(bridge), document_(new RecipeDocument(this)) {
   setProperty("role", "page");
@@ -69,6 +61,11 @@ ComposePage::ComposePage(EngineBridge* bridge, QWidget* parent)
   estimate_ = new QLabel;
   useFont(estimate_, TextRole::secondary);
   estimate_->setProperty("role", "secondary");
+  estimate_->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
+  cost_ = new QLabel;
+  useFont(cost_, TextRole::secondary);
+  cost_->setProperty("role", "secondary");
+  cost_->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
   problem_ = new QPushButton;
   problem_->setAccessibleName("Problems of the recipe: go to the first field");
   problem_->setProperty("role", "warning");
@@ -82,13 +79,14 @@ ComposePage::ComposePage(EngineBridge* bridge, QWidget* parent)
   auto* foot = new QVBoxLayout;
   foot->setSpacing(0);
   foot->addWidget(estimate_);
+  foot->addWidget(cost_);
   foot->addWidget(problem_);
 
   auto* content = new QWidget;
   content->setProperty("role", "canvas");
   auto* layout = new QVBoxLayout(content);
-  layout->setContentsMargins(16, 0, 16, 10);
-  layout->setSpacing(10);
+  layout->setContentsMargins(16, 0, 16, 4);
+  layout->setSpacing(8);
   layout->addWidget(cards_);
   layout->addWidget(panel, 1);
   layout->addLayout(foot);
@@ -108,6 +106,14 @@ ComposePage::ComposePage(EngineBridge* bridge, QWidget* parent)
     form_->showField(section);
   });
   connect(document_, &RecipeDocument::changed, this, &ComposePage::sync);
+  connect(&look_, &Background::failed, this, [this](const QString& sentence) {
+    model_problem_ = sentence;
+    syncEstimate();
+  });
+  connect(bridge_, &EngineBridge::runEnded, this, [this] {
+    speed_of_.clear();
+    syncEstimate();
+  });
   choosePreset(QString::fromStdString(engine::presets().front().name));
 }
 
@@ -126,8 +132,16 @@ QWidget* ComposePage::buildHeader() {
   presets_->setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Fixed);
   presets_->setMaximumWidth(360);
   presets_->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
-  connect(presets_, &QComboBox::activated, this,
-          [this](int i) { choosePreset(presets_->itemData(i).toString()); });
+  presets_->insertSeparator(presets_->count());
+  presets_->addItem("From the paper…", "paper");
+  presets_->setItemData(presets_->count() - 1, "Every table and figure of the paper as a recipe",
+                        Qt::ToolTipRole);
+  connect(presets_, &QComboBox::activated, this, [this](int i) {
+    const QString name = presets_->itemData(i).toString();
+    if (name != "paper") return choosePreset(name);
+    sync();
+    chooseExperiment();
+  });
   name_ = new QLineEdit;
   name_->setAccessibleName("Name of the run");
   name_->setPlaceholderText("name of the run");
@@ -144,6 +158,10 @@ QWidget* ComposePage::buildHeader() {
   save->setAccessibleName("Save the recipe");
   connect(open, &QPushButton::clicked, this, &ComposePage::askOpen);
   connect(save, &QPushButton::clicked, this, &ComposePage::askSave);
+  sweep_ = new QPushButton(lineIcon("sweep"), " Sweep…");
+  sweep_->setToolTip("Several runs: values of any fields, and seeds (Ctrl+Shift+Return)");
+  sweep_->setAccessibleName("Sweep over fields and seeds");
+  connect(sweep_, &QPushButton::clicked, this, &ComposePage::sweep);
   run_ = new QPushButton(lineIcon("play-primary"), " Run");
   run_->setObjectName("run");
   run_->setProperty("role", "primary");
@@ -161,9 +179,10 @@ QWidget* ComposePage::buildHeader() {
   row->addSpacing(8);
   row->addWidget(label);
   row->addWidget(name_);
-  row->addStretch(1);
+  row->addStretch();
   row->addWidget(open);
   row->addWidget(save);
+  row->addWidget(sweep_);
   row->addWidget(run_);
   return header;
 }
@@ -171,22 +190,59 @@ QWidget* ComposePage::buildHeader() {
 void ComposePage::choosePreset(const QString& name) {
   for (const engine::Preset& preset : engine::presets()) {
     if (QString::fromStdString(preset.name) != name) continue;
-    document_->open(preset.recipe);
-    presets_->setCurrentIndex(presets_->findData(name));
-    presets_->setToolTip(QString::fromStdString(preset.doc));
+    document_->open(preset.recipe, name);
     return;
   }
 }
 
 void ComposePage::openRecipe(const engine::Recipe& recipe, const QString& from) {
-  document_->open(recipe);
-  int at = presets_->findData("file");
+  document_->open(recipe, from);
+}
+
+/// The box shows where the recipe came from: a preset, or a file, run or experiment in an entry of
+/// its own.
+void ComposePage::syncSource() {
+  const QString& source = document_->source();
+  int at = presets_->findData(source);
   if (at < 0) {
-    presets_->addItem(QString(), "file");
-    at = presets_->count() - 1;
+    at = presets_->findData("file");
+    if (at < 0) {
+      presets_->addItem(QString(), "file");
+      at = presets_->count() - 1;
+    }
+    presets_->setItemText(at, source);
   }
-  presets_->setItemText(at, from);
   presets_->setCurrentIndex(at);
+  const QString tip = presets_->itemData(at, Qt::ToolTipRole).toString();
+  presets_->setToolTip(tip.isEmpty() ? presets_->itemText(at) : tip);
+}
+
+void ComposePage::chooseExperiment() {
+  auto* chooser = new ExperimentChooser(this);
+  connect(chooser, &ExperimentChooser::picked, this, &ComposePage::openExperiment);
+  chooser->open();
+}
+
+void ComposePage::openExperiment(const QString& id) {
+  for (const Experiment& e : experiments())
+    if (e.id == id) openRecipe(experimentRecipe(e).recipe, e.group + ": " + e.title);
+}
+
+void ComposePage::sweep() {
+  auto* dialog = new SweepDialog(document_->recipe(), this);
+  connect(dialog, &SweepDialog::queued, this, [this](const std::vector<engine::Recipe>& recipes) {
+    const QString tag = "sweep " + QString::fromStdString(document_->recipe().name);
+    std::optional<engine::RunId> first;
+    for (const engine::Recipe& recipe : recipes) {
+      const auto id = bridge_->submit(recipe);
+      if (!id) return;
+      bridge_->annotate(*id, QString::fromStdString(recipe.name), tag, {});
+      if (!first) first = id;
+    }
+    if (first) Q_EMIT submitted(*first);
+    Q_EMIT notice(QString("%1 runs queued, tagged “%2”").arg(recipes.size()).arg(tag), false);
+  });
+  dialog->open();
 }
 
 bool ComposePage::openFile(const QString& file) {
@@ -245,10 +301,12 @@ void ComposePage::showLower(Lower what) {
 }
 
 void ComposePage::sync() {
+  syncSource();
   const QString name = QString::fromStdString(document_->recipe().name);
   if (!(name_->hasFocus() && name_->isModified()) && name_->text() != name) name_->setText(name);
   const bool blocked = document_->hasErrors() || bridge_->readOnly();
   run_->setEnabled(!blocked);
+  sweep_->setEnabled(!blocked);
   run_->setToolTip(bridge_->readOnly() ? bridge_->readOnlyReason()
                    : document_->hasErrors()
                        ? "The recipe has a problem: " +
@@ -270,43 +328,13 @@ void ComposePage::sync() {
   syncEstimate();
 }
 
-void ComposePage::syncEstimate() {
-  const engine::Recipe& r = document_->recipe();
-  double steps = 0, tokens = 0;
-  std::int64_t epochs = 0;
-  QStringList stages;
-  for (const engine::StageSpec& s : r.stages) {
-    const auto per_epoch = engine::steps_per_epoch(r, s);
-    steps += double(per_epoch) * double(s.epochs);
-    tokens += double(per_epoch) * double(s.epochs) *
-              double(r.data.sequence_length * s.batch_size * s.accumulation);
-    epochs += s.epochs;
-    stages << QString("%1 %2 × %L3")
-                  .arg(s.kind == "transfer" ? "transfer" : "fine-tune")
-                  .arg(s.epochs)
-                  .arg(per_epoch);
-  }
-  if (r.stages.empty()) {
-    estimate_->setText("No stage: the model is converted and evaluated as it is.");
-    return;
-  }
-  const auto evaluations = r.evaluation.every > 0 ? std::int64_t(steps) / r.evaluation.every
-                                                  : std::int64_t(r.stages.size());
-  estimate_->setText(
-      QString("%L1 steps (%2) · %3 tokens · %4 epochs · %5 evaluations of %6 components")
-          .arg(qint64(steps))
-          .arg(stages.join(", "), countText(tokens))
-          .arg(epochs)
-          .arg(evaluations)
-          .arg(r.evaluation.components.size()));
-}
-
 void ComposePage::resizeEvent(QResizeEvent* event) {
   QWidget::resizeEvent(event);
   // Where words do not fit, the two icons say it with their tooltips.
   const bool narrow = width() < 62 * fontMetrics().averageCharWidth() + 420;
   open_->setText(narrow ? QString() : " Open…");
   save_->setText(narrow ? QString() : " Save…");
+  sweep_->setText(narrow ? QString() : " Sweep…");
 }
 
 void ComposePage::submit() {

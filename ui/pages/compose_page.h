@@ -3,7 +3,9 @@
 
 #include <QWidget>
 
+#include "ui/background.h"
 #include "ui/engine_bridge.h"
+#include "ui/models/estimate.h"
 #include "ui/models/recipe_document.h"
 
 class QButtonGroup;
@@ -35,6 +37,10 @@ class ComposePage : public QWidget {
   void choosePreset(const QString& name);
   void openRecipe(const engine::Recipe& recipe, const QString& from);
   bool openFile(const QString& file);
+  void openExperiment(const QString& id);  ///< of experiments()
+  void chooseExperiment();
+  void sweep();
+  QString estimateText() const;
   bool saveFile(const QString& file);
   void askOpen();
   void askSave();
@@ -52,7 +58,11 @@ class ComposePage : public QWidget {
  private:
   QWidget* buildHeader();
   void sync();
+  void syncSource();
   void syncEstimate();
+  void lookAtModel();
+  std::optional<MeasuredSpeed> speed();
+  QString costLine(const RecipeCost& cost);
 
   EngineBridge* bridge_;
   RecipeDocument* document_;
@@ -60,6 +70,7 @@ class ComposePage : public QWidget {
   QLineEdit* name_ = nullptr;
   QPushButton* open_ = nullptr;
   QPushButton* save_ = nullptr;
+  QPushButton* sweep_ = nullptr;
   QPushButton* run_ = nullptr;
   StageCards* cards_ = nullptr;
   QButtonGroup* choice_ = nullptr;
@@ -68,6 +79,13 @@ class ComposePage : public QWidget {
   RecipeForm* form_ = nullptr;
   YamlView* yaml_ = nullptr;
   QLabel* estimate_ = nullptr;
+  QLabel* cost_ = nullptr;
+  Background look_;
+  std::string looked_at_;                   ///< the model that `model_` is of, or that is looked at
+  std::optional<engine::ModelInfo> model_;  ///< empty: not looked at yet, or unreadable
+  QString model_problem_;
+  std::string speed_of_;  ///< the key that `speed_` was found for
+  std::optional<MeasuredSpeed> speed_;
   QPushButton* problem_ = nullptr;
 };
 

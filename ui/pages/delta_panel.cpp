@@ -39,7 +39,29 @@ DeltaPanel::DeltaPanel(QWidget* parent) : QFrame(parent) {
                        "What linear attention carries alone: its accuracy less that without any "
                        "attention, in points, with a paired 95 % interval.",
                        layout);
+  exposure_ = new QLabel;
+  exposure_->setWordWrap(true);
+  exposure_->setToolTip(
+      "Exposure: the share of scored tokens that have any key outside the window. Where it is "
+      "small, linear attention has nothing to add, and Δ says nothing about it.");
+  useFont(exposure_, TextRole::secondary);
+  layout->addSpacing(4);
+  layout->addWidget(exposure_);
   show(nullptr, "all");
+}
+
+void DeltaPanel::showExposure(const RunData* run, const std::string& task) {
+  const auto share = run ? run->lastScore("exposure", task) : std::nullopt;
+  exposure_->setVisible(share.has_value());
+  if (!share) return;
+  const bool little = share->value < 0.05;
+  exposure_->setText(QString("%1 % of scored tokens have a key outside the window%2")
+                         .arg(share->value * 100, 0, 'f', share->value < 0.1 ? 1 : 0)
+                         .arg(little ? ": too few for Δ to say much." : "."));
+  const char* role = little ? "warning" : "secondary";
+  if (exposure_->property("role").toString() == QLatin1String(role)) return;
+  exposure_->setProperty("role", role);
+  repolish(exposure_);
 }
 
 DeltaPanel::Number DeltaPanel::makeNumber(const QString& title, const QString& help,
@@ -88,6 +110,7 @@ void DeltaPanel::fill(Number& n, const RunData* run, const std::string& componen
 void DeltaPanel::show(const RunData* run, const std::string& task) {
   fill(hybrid_, run, "delta_h_swa", task);
   fill(linear_, run, "delta_la_na", task);
+  showExposure(run, task);
   const bool finished = run && run->info.state != engine::RunState::running &&
                         run->info.state != engine::RunState::queued;
   verdict_ = judge(run ? run->lastScore("delta_h_swa", task) : std::nullopt,

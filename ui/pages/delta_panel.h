@@ -34,9 +34,11 @@ class DeltaPanel : public QFrame {
   void fill(Number& number, const RunData* run, const std::string& component,
             const std::string& task);
   void paintVerdict();
+  void showExposure(const RunData* run, const std::string& task);
   QLabel* headline_;
   QLabel* sentence_;
   Number hybrid_, linear_;
+  QLabel* exposure_;
   Verdict verdict_;
 };
 

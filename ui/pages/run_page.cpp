@@ -2,16 +2,23 @@
 
 #include <QComboBox>
 #include <QLabel>
+#include <QMenu>
 #include <QProgressBar>
 #include <QPushButton>
 #include <QSplitter>
 #include <QStackedWidget>
 #include <QToolButton>
 #include <QVBoxLayout>
+#include <set>
 
+#include "ui/forms/run_notes.h"
+#include "ui/models/comparison.h"
+#include "ui/models/estimate.h"
+#include "ui/models/inspect_tables.h"
 #include "ui/models/run_list_model.h"
 #include "ui/pages/delta_panel.h"
 #include "ui/pages/empty_state.h"
+#include "ui/pages/gate_line.h"
 #include "ui/plots/curve_plot.h"
 #include "ui/plots/heat_map.h"
 #include "ui/plots/schedule_strip.h"
@@ -20,12 +27,7 @@
 namespace ui {
 namespace {
 
-QString taskLabel(const std::string& task) {
-  if (task == "all") return "all tasks";
-  if (task == "local") return "local tasks";
-  if (task == "far") return "far tasks";
-  return QString::fromStdString(task);
-}
+constexpr qint64 k_heat_ms = 400;  ///< between two pictures of layers while a run is at work
 
 QString sentenceCase(QString text) {
   if (!text.isEmpty()) text[0] = text[0].toUpper();
@@ -46,6 +48,7 @@ std::string RunPage::task() const { return tasks_->currentData().toString().toSt
 void RunPage::setRun(engine::RunId id) {
   run_ = id;
   taken_.clear();
+  since_heat_.invalidate();
   accuracy_->clearCurves();
   loss_->clearCurves();
   accuracy_->fit();
@@ -63,12 +66,14 @@ void RunPage::refresh() {
   if (int(tasks.size()) != tasks_->count() && !tasks.empty()) {
     const QVariant before = tasks_->currentData();
     tasks_->clear();
-    for (const std::string& t : tasks) tasks_->addItem(taskLabel(t), QString::fromStdString(t));
+    for (const std::string& t : tasks) tasks_->addItem(taskTitle(t), QString::fromStdString(t));
     tasks_->setCurrentIndex(std::max(0, tasks_->findData(before)));
   }
   refreshCurves(*shown);
   refreshLoss(*shown);
   refreshHeat(*shown);
+  refreshSeries(*shown);
+  gates_->show(*shown);
   refreshProgress(*shown);
   refreshSegments(*shown);
   delta_->show(shown, task());
@@ -133,21 +138,60 @@ void RunPage::refreshLoss(const RunData& shown) {
   }
 }
 
+QStringList RunPage::heatChoices() const {
+  QStringList out;
+  for (int i = 0; i < heat_->count(); ++i) out << heat_->itemText(i);
+  return out;
+}
+
+void RunPage::chooseHeat(const QString& title) {
+  heat_->setCurrentIndex(std::max(0, heat_->findText(title)));
+  heat_chosen_ = true;
+  since_heat_.invalidate();
+  if (const RunData* shown = run_ ? bridge_->data(run_) : nullptr) refreshHeat(*shown);
+}
+
+/// A picture of many layers and steps is not made anew at every tick.
 void RunPage::refreshHeat(const RunData& shown) {
-  std::vector<std::vector<double>> rows;
-  std::vector<double> columns;
-  QStringList names;
-  for (int layer = 0;; ++layer) {
-    const auto it = shown.series.find("share/layer." + std::to_string(layer));
-    if (it == shown.series.end()) break;
-    if (layer == 0)
-      for (const CurvePoint& p : it->second) columns.push_back(p.x);
-    std::vector<double> row;
-    for (const CurvePoint& p : it->second) row.push_back(p.y);
-    rows.push_back(std::move(row));
-    names << QString::number(layer);
+  const bool ended = shown.info.state != engine::RunState::running;
+  if (since_heat_.isValid() && since_heat_.elapsed() < k_heat_ms && !ended) return;
+  since_heat_.start();
+  const auto families = layerFamilies(shown);
+  QStringList titles;
+  for (const LayerFamily& f : families) titles << f.title;
+  if (titles != heatChoices()) {
+    const QString before = heat_->currentText();
+    heat_->clear();
+    heat_->addItems(titles);
+    heat_->setCurrentIndex(heat_chosen_ ? std::max(0, heat_->findText(before)) : 0);
   }
-  share_->setValues(std::move(rows), std::move(columns), names);
+  heat_->setVisible(heat_->count() > 1);
+  families_ = families;
+  const int at = heat_->currentIndex();
+  if (at < 0 || at >= int(families_.size())) {
+    share_->setValues({}, {}, {});
+    return;
+  }
+  const LayerFamily& family = families_[std::size_t(at)];
+  LayerPicture picture = layerPicture(shown, family, std::max(40, share_->width() / 3));
+  QStringList rows;
+  for (int layer = 0; layer < family.layers; ++layer) rows << QString::number(layer);
+  share_->setColumnTitle(family.by_head ? "head" : "step");
+  share_->setScale(picture.low, picture.high, picture.share ? "%" : "");
+  share_->setValues(std::move(picture.values), std::move(picture.columns), rows);
+}
+
+/// Series that no entry of the box shows get one of their own.
+void RunPage::refreshSeries(const RunData& shown) {
+  QStringList extra;
+  for (const auto& [name, points] : shown.series) {
+    const QString q = QString::fromStdString(name);
+    if (q.contains("/layer.") || q.startsWith("train/") || q.startsWith("schedule/") ||
+        q.startsWith("gate/") || q.startsWith("delta/") || q == "validation/loss")
+      continue;
+    if (series_->findData(q) < 0) extra << q;
+  }
+  for (const QString& q : extra) series_->addItem(QString(q).replace('/', ' '), q);
 }
 
 void RunPage::refreshProgress(const RunData& shown) {
@@ -159,22 +203,26 @@ void RunPage::refreshProgress(const RunData& shown) {
   facts << QString("seed %1").arg(info.seed);
   if (!bridge_->isOurs(run_) && state == engine::RunState::running)
     facts << "followed from another process";
+  if (!info.tags.empty()) facts << QString::fromStdString(info.tags);
   subtitle_->setText(facts.join(" · "));
+  subtitle_->setToolTip(facts.join("\n"));
+  const QString notes = QString::fromStdString(info.notes).simplified();
+  notes_->setVisible(!notes.isEmpty());
+  notes_->setText(
+      notes_->fontMetrics().elidedText(notes, Qt::ElideRight, std::max(200, width() - 48)));
+  notes_->setToolTip(QString::fromStdString(info.notes));
+  refreshButtons(shown);
   const bool active = state == engine::RunState::running || state == engine::RunState::queued;
-  stop_->setVisible(active);
-  stop_->setEnabled(!bridge_->readOnly() && bridge_->isOurs(run_));
-  const bool can_resume = state == engine::RunState::interrupted ||
-                          state == engine::RunState::failed || state == engine::RunState::cancelled;
-  resume_->setVisible(can_resume);
-  resume_->setEnabled(!bridge_->readOnly());
-
   const double total = double(std::max<std::int64_t>(1, shown.plannedSteps()));
   if (shown.progress && active) {
     const engine::Progress& p = *shown.progress;
     bar_->setValue(
         int(1000 * double(p.total_step) / double(std::max<std::int64_t>(1, p.total_steps))));
-    phase_->setText(
-        QString("%1, step %2 of %3").arg(phaseText(p.phase)).arg(p.total_step).arg(p.total_steps));
+    const bool paused = bridge_->paused(run_);
+    phase_->setText(QString("%1, step %2 of %3")
+                        .arg(paused ? QString("Paused") : phaseText(p.phase))
+                        .arg(p.total_step)
+                        .arg(p.total_steps));
     QStringList parts;
     if (p.tokens_per_s > 0) parts << QString("%L1 tokens/s").arg(std::llround(p.tokens_per_s));
     if (p.eta_stage_s > 0) parts << "stage " + durationText(p.eta_stage_s);
@@ -192,7 +240,7 @@ void RunPage::refreshProgress(const RunData& shown) {
             : QString("%1 at step %2").arg(sentenceCase(stateText(state))).arg(info.steps));
     QString text = QString::fromStdString(info.message);
     if (info.seconds > 0)
-      text += (text.isEmpty() ? "" : text.endsWith(QChar(0x2e)) ? " " : ". ") + ("Took " + durationText(info.seconds) + ".");
+      text += (text.isEmpty() ? "" : text.endsWith(QChar('.')) ? " " : ". ") + costText(shown);
     rate_->setText(text);
   }
   rate_->setVisible(!rate_->text().isEmpty());
@@ -225,6 +273,80 @@ void RunPage::syncStrip() {
   const auto [low, high] = loss_->rangeX();
   const int offset = loss_->x() - strip_->x();
   strip_->setView(low, high, area.left() + offset, area.right() + offset);
+}
+
+void RunPage::refreshButtons(const RunData& shown) {
+  const engine::RunState state = shown.info.state;
+  const bool active = state == engine::RunState::running || state == engine::RunState::queued;
+  const bool at_work = !bridge_->readOnly() && bridge_->current() == run_;
+  const bool paused = bridge_->paused(run_);
+  pause_->setVisible(active);
+  pause_->setEnabled(at_work);
+  const QString word = paused ? " Go on" : " Pause";
+  if (pause_->text() != word) {
+    pause_->setText(word);
+    pause_->setIcon(lineIcon(paused ? "play" : "pause"));
+    pause_->setToolTip(paused ? "Go on where the run stands (Ctrl+Shift+P)"
+                              : "Hold the run between two steps; its memory stays in use "
+                                "(Ctrl+Shift+P)");
+  }
+  stop_->setVisible(active);
+  stop_->setEnabled(!bridge_->readOnly() && bridge_->isOurs(run_));
+  resume_->setVisible(state == engine::RunState::interrupted || state == engine::RunState::failed ||
+                      state == engine::RunState::cancelled);
+  resume_->setEnabled(!bridge_->readOnly());
+  keep_->setEnabled(at_work);
+}
+
+/// What the run took, and what it was expected to take by the runs before it.
+QString RunPage::costText(const RunData& shown) {
+  QString text = "Took " + durationText(shown.info.seconds) + ".";
+  for (const engine::RunInfo& info : bridge_->runs()) {
+    if (info.id >= run_ || info.state != engine::RunState::done) continue;
+    const RunData* before = bridge_->data(info.id);
+    const auto speed = before ? speedOf(*before, shown.recipe) : std::nullopt;
+    if (!speed) continue;
+    return text + QString(" Expected by run %1: %2.")
+                      .arg(speed->run)
+                      .arg(durationText(speed->seconds_per_token *
+                                        costOf(shown.recipe, nullptr).tokens));
+  }
+  return text;
+}
+
+void RunPage::pauseRun() {
+  if (run_ == 0 || bridge_->current() != run_) return;
+  bridge_->paused(run_) ? bridge_->goOn(run_) : bridge_->pause(run_);
+}
+
+void RunPage::keepCheckpoint() {
+  if (run_) bridge_->checkpointNow(run_);
+}
+
+void RunPage::editNotes() {
+  const engine::RunInfo* info = run_ ? bridge_->run(run_) : nullptr;
+  if (!info) return;
+  auto* dialog = new RunNotes(*info, bridge_->readOnly(), this);
+  connect(dialog, &RunNotes::saved, bridge_, &EngineBridge::annotate);
+  dialog->show();
+}
+
+/// Checkpoints newest first; one that a later attempt went back behind is not offered.
+void RunPage::fillForkMenu() {
+  fork_menu_->clear();
+  auto kept = bridge_->checkpoints(run_);
+  std::reverse(kept.begin(), kept.end());
+  std::set<std::int64_t> seen;
+  for (const engine::StoredCheckpoint& c : kept) {
+    if (!c.live || !seen.insert(c.step).second || seen.size() > 30) continue;
+    QString text = QString("Step %L1, %2").arg(c.step).arg(QString::fromStdString(c.kind));
+    if (c.bytes > 0) text += ", " + bytesText(std::uint64_t(c.bytes));
+    const engine::RunId run = run_;
+    fork_menu_->addAction(text, this, [this, run, c] {
+      Q_EMIT forkWanted(run, c.step, c.stage, c.kind == "stage-end");
+    });
+  }
+  if (fork_menu_->isEmpty()) fork_menu_->addAction("No checkpoint yet")->setEnabled(false);
 }
 
 void RunPage::stopRun() {

@@ -2,13 +2,16 @@
 /// One run, live: accuracy of each component, loss, the schedule beneath, and what it all says
 /// about the linear half.
 
+#include <QElapsedTimer>
 #include <QWidget>
 #include <map>
 
 #include "ui/engine_bridge.h"
+#include "ui/models/layer_series.h"
 
 class QComboBox;
 class QLabel;
+class QMenu;
 class QProgressBar;
 class QPushButton;
 class QStackedWidget;
@@ -17,6 +20,7 @@ namespace ui {
 
 class CurvePlot;
 class DeltaPanel;
+class GateLine;
 class HeatMap;
 class ScheduleStrip;
 
@@ -30,14 +34,23 @@ class RunPage : public QWidget {
   CurvePlot* accuracyPlot() const { return accuracy_; }
   CurvePlot* lossPlot() const { return loss_; }
   DeltaPanel* deltaPanel() const { return delta_; }
+  HeatMap* heatMap() const { return share_; }
+  GateLine* gates() const { return gates_; }
+  QStringList heatChoices() const;
+  void chooseHeat(const QString& title);
   void stopRun();
   void resumeRun();
+  void pauseRun();  ///< or goes on, where it is paused
+  void keepCheckpoint();
+  void editNotes();
   void exportAccuracy();
 
  Q_SIGNALS:
   void compareWanted(qint64 id);
   void composeWanted();
   void cloneWanted(qint64 id);
+  void forkWanted(qint64 id, qint64 step, qint64 stage, bool stage_done);
+  void reportWanted(qint64 id);
 
  private:
   QWidget* buildPlots();
@@ -47,6 +60,11 @@ class RunPage : public QWidget {
   void refreshCurves(const RunData& shown);
   void refreshLoss(const RunData& shown);
   void refreshHeat(const RunData& shown);
+  void refreshSeries(const RunData& shown);
+  void refreshButtons(const RunData& shown);
+  QString costText(const RunData& shown);
+  void fillForkMenu();
+  void buildMore();
   void refreshProgress(const RunData& shown);
   void refreshSegments(const RunData& shown);
   void syncStrip();
@@ -68,6 +86,17 @@ class RunPage : public QWidget {
   QProgressBar* bar_ = nullptr;
   QLabel* phase_ = nullptr;
   QLabel* rate_ = nullptr;
+  GateLine* gates_ = nullptr;
+  QLabel* notes_ = nullptr;
+  QComboBox* heat_ = nullptr;
+  std::vector<LayerFamily> families_;
+  bool heat_chosen_ = false;  ///< by the person: new kinds of pictures do not change it
+  QElapsedTimer since_heat_;
+  QMenu* more_menu_ = nullptr;
+  QMenu* fork_menu_ = nullptr;
+  QAction* keep_ = nullptr;
+  QPushButton* more_ = nullptr;
+  QPushButton* pause_ = nullptr;
   QPushButton* stop_ = nullptr;
   QPushButton* resume_ = nullptr;
   QPushButton* compare_ = nullptr;

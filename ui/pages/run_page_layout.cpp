@@ -2,6 +2,7 @@
 
 #include <QComboBox>
 #include <QLabel>
+#include <QMenu>
 #include <QProgressBar>
 #include <QPushButton>
 #include <QSplitter>
@@ -12,6 +13,8 @@
 #include "ui/models/run_list_model.h"
 #include "ui/pages/delta_panel.h"
 #include "ui/pages/empty_state.h"
+#include "ui/pages/gate_line.h"
+#include "ui/pages/page_parts.h"
 #include "ui/plots/curve_plot.h"
 #include "ui/plots/heat_map.h"
 #include "ui/plots/schedule_strip.h"
@@ -19,14 +22,6 @@
 
 namespace ui {
 namespace {
-
-QLabel* heading(const QString& text) {
-  auto* label = new QLabel(text);
-  QFont font = label->font();
-  font.setWeight(QFont::DemiBold);
-  label->setFont(font);
-  return label;
-}
 
 QFrame* panel(QVBoxLayout** layout) {
   auto* frame = new QFrame;
@@ -108,6 +103,8 @@ QWidget* RunPage::buildHeader() {
   useFont(subtitle_, TextRole::secondary);
   subtitle_->setProperty("role", "secondary");
   subtitle_->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
+  pause_ = new QPushButton;
+  connect(pause_, &QPushButton::clicked, this, &RunPage::pauseRun);
   stop_ = new QPushButton(lineIcon("stop"), " Stop");
   stop_->setToolTip("Ask the run to stop at a checkpoint; it can be resumed");
   resume_ = new QPushButton(lineIcon("resume"), " Resume");
@@ -127,11 +124,37 @@ QWidget* RunPage::buildHeader() {
   row->addWidget(title_);
   row->addSpacing(4);
   row->addWidget(subtitle_, 1);
-  row->addWidget(stop_);
-  row->addWidget(resume_);
-  row->addWidget(clone);
-  row->addWidget(compare_);
-  return header;
+  buildMore();
+  for (QWidget* one : {pause_, stop_, resume_, clone, compare_, more_}) row->addWidget(one);
+  notes_ = noteLabel();
+  notes_->setWordWrap(false);
+  notes_->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
+  auto* both = new QWidget;
+  auto* column = new QVBoxLayout(both);
+  column->setContentsMargins(0, 0, 0, 0);
+  column->setSpacing(2);
+  column->addWidget(header);
+  column->addWidget(notes_);
+  return both;
+}
+
+void RunPage::buildMore() {
+  more_ = new QPushButton("More");
+  more_->setProperty("role", "menu");
+  more_->setToolTip("Checkpoints, notes and files of this run");
+  more_menu_ = new QMenu(more_);
+  keep_ = more_menu_->addAction(lineIcon("save"), "Keep a checkpoint now", this,
+                                &RunPage::keepCheckpoint);
+  fork_menu_ = more_menu_->addMenu("Fork from a checkpoint");
+  connect(fork_menu_, &QMenu::aboutToShow, this, &RunPage::fillForkMenu);
+  more_menu_->addSeparator();
+  more_menu_->addAction(lineIcon("edit"), "Name, tags and notes…", this, &RunPage::editNotes);
+  more_menu_->addSeparator();
+  more_menu_->addAction(lineIcon("export"), "Export accuracy curves…", this,
+                        &RunPage::exportAccuracy);
+  more_menu_->addAction(lineIcon("export"), "Report of this run…", this,
+                        [this] { Q_EMIT reportWanted(run_); });
+  more_->setMenu(more_menu_);
 }
 
 QWidget* RunPage::buildPlots() {
@@ -159,7 +182,7 @@ QWidget* RunPage::buildPlots() {
   QFrame* frame = panel(&layout);
   auto* head = new QHBoxLayout;
   head->setSpacing(4);
-  head->addWidget(heading("Accuracy of each component"));
+  head->addWidget(partHeading("Accuracy of each component"));
   head->addStretch();
   head->addWidget(tasks_);
   head->addWidget(fitButton(accuracy_));
@@ -168,7 +191,7 @@ QWidget* RunPage::buildPlots() {
   layout->addWidget(accuracy_, 5);
   auto* middle = new QHBoxLayout;
   middle->setSpacing(4);
-  middle->addWidget(heading("Training"));
+  middle->addWidget(partHeading("Training"));
   middle->addStretch();
   middle->addWidget(series_);
   middle->addWidget(fitButton(loss_));
@@ -208,8 +231,12 @@ QWidget* RunPage::buildPlots() {
 
 QWidget* RunPage::buildSide() {
   delta_ = new DeltaPanel;
-  share_ = new HeatMap("linear share by layer", "layer");
+  share_ = new HeatMap("values by layer", "layer");
   share_->setScale(0, 1, "%");
+  heat_ = new QComboBox;
+  heat_->setAccessibleName("What the picture of layers shows");
+  heat_->setSizeAdjustPolicy(QComboBox::AdjustToContents);
+  connect(heat_, &QComboBox::activated, this, [this](int i) { chooseHeat(heat_->itemText(i)); });
   share_->setPlaceholder(
       "The share of each layer's output that comes from linear attention appears with the first "
       "evaluation.");
@@ -227,7 +254,12 @@ QWidget* RunPage::buildSide() {
   QVBoxLayout* heat = nullptr;
   QFrame* heat_panel = panel(&heat);
   heat->setContentsMargins(16, 12, 16, 12);
-  heat->addWidget(heading("Linear share by layer"));
+  auto* heat_head = new QHBoxLayout;
+  heat_head->setSpacing(8);
+  heat_head->addWidget(partHeading("Layers"));
+  heat_head->addStretch();
+  heat_head->addWidget(heat_);
+  heat->addLayout(heat_head);
   heat->addWidget(share_, 1);
   QVBoxLayout* progress = nullptr;
   QFrame* progress_panel = panel(&progress);
@@ -236,6 +268,8 @@ QWidget* RunPage::buildSide() {
   progress->addWidget(phase_);
   progress->addWidget(bar_);
   progress->addWidget(rate_);
+  gates_ = new GateLine;
+  progress->addWidget(gates_);
 
   auto* side = new QWidget;
   side->setMinimumWidth(260);

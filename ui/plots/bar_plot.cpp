@@ -1,15 +1,12 @@
 #include "ui/plots/bar_plot.h"
 
-#include <qcustomplot.h>
-
-#include <QFileInfo>
 #include <QHelpEvent>
 #include <QLabel>
-#include <QSaveFile>
-#include <QSvgGenerator>
 #include <QToolTip>
 #include <QVBoxLayout>
 #include <cmath>
+
+#include "ui/plots/plot_parts.h"
 
 namespace ui {
 
@@ -18,12 +15,35 @@ struct BarPlot::Impl {
   QLabel* placeholder = nullptr;
   QStringList groups;
   std::vector<BarSeries> series;
+  int levels = 0;
 
   double barWidth() const { return 0.82 / std::max<double>(1, double(series.size())); }
   double barCentre(std::size_t group, std::size_t bar) const {
     return double(group) - 0.41 + (double(bar) + 0.5) * barWidth();
   }
+  void drawLevels(const Colors& colors, double& low, double& high);
 };
+
+/// A dash lies across the place of the bar that it is to be compared with, and nowhere else.
+void BarPlot::Impl::drawLevels(const Colors& colors, double& low, double& high) {
+  levels = 0;
+  for (std::size_t s = 0; s < series.size(); ++s)
+    for (const BarSeries::Level& level : series[s].levels)
+      for (std::size_t g = 0; g < level.values.size(); ++g) {
+        const auto& value = level.values[g];
+        if (!value || !std::isfinite(*value)) continue;
+        auto* dash = new QCPItemLine(plot);
+        const double half = barWidth() * 0.5;
+        dash->start->setCoords(barCentre(g, s) - half, *value);
+        dash->end->setCoords(barCentre(g, s) + half, *value);
+        QPen pen(colors.text, 1.6);
+        pen.setDashPattern({3, 2});
+        dash->setPen(pen);
+        low = std::min(low, *value);
+        high = std::max(high, *value);
+        ++levels;
+      }
+}
 
 BarPlot::BarPlot(const QString& name, const QString& y_title, QWidget* parent)
     : QWidget(parent), impl_(std::make_unique<Impl>()) {
@@ -98,6 +118,7 @@ void BarPlot::rebuild() {
     whiskers->data()->clear();
     for (const auto& e : errors) whiskers->data()->append(e);
   }
+  d.drawLevels(c, low, high);
   const bool empty = high <= low;
   auto ticker = QSharedPointer<QCPAxisTickerText>::create();
   const double room =
@@ -107,19 +128,7 @@ void BarPlot::rebuild() {
   plot->xAxis->setTicker(ticker);
   plot->xAxis->setRange(-0.55, std::max<double>(1, double(d.groups.size())) - 0.45);
   plot->yAxis->setRange(low * 1.08, empty ? 1 : high * 1.08);
-  for (QCPAxis* axis : {plot->xAxis, plot->yAxis}) {
-    axis->setBasePen(QPen(c.line));
-    axis->setTickPen(QPen(c.line));
-    axis->setSubTickPen(Qt::NoPen);
-    axis->setTickLength(0, 4);
-    axis->setSubTickLength(0, 0);
-    axis->setTickLabelColor(c.secondary);
-    axis->setLabelColor(c.secondary);
-    axis->setTickLabelFont(secondaryFont());
-    axis->setLabelFont(secondaryFont());
-    axis->grid()->setPen(QPen(mix(c.panel, c.line, 0.7)));
-    axis->grid()->setZeroLinePen(QPen(c.secondary));
-  }
+  for (QCPAxis* axis : {plot->xAxis, plot->yAxis}) styleAxis(axis, c);
   plot->xAxis->setTickLabelColor(c.text);
   plot->xAxis->setTickLength(0, 0);
   plot->xAxis->grid()->setVisible(false);
@@ -151,13 +160,18 @@ bool BarPlot::eventFilter(QObject* watched, QEvent* event) {
       const BarSeries& s = d.series[std::size_t(bar)];
       const auto value =
           std::size_t(group) < s.bars.size() ? s.bars[std::size_t(group)] : std::nullopt;
+      QStringList lines;
       if (value)
-        QToolTip::showText(help->globalPos(),
-                           QString("%1 · %2: %3 ± %4")
-                               .arg(d.groups[int(group)], s.label)
-                               .arg(value->value, 0, 'f', 2)
-                               .arg(value->half, 0, 'f', 2),
-                           this);
+        lines << QString("%1 · %2: %3 ± %4")
+                     .arg(d.groups[int(group)], s.label)
+                     .arg(value->value, 0, 'f', 2)
+                     .arg(value->half, 0, 'f', 2);
+      for (const BarSeries::Level& level : s.levels)
+        if (const auto v = std::size_t(group) < level.values.size()
+                               ? level.values[std::size_t(group)]
+                               : std::nullopt)
+          lines << QString("as printed, %1: %2").arg(level.label).arg(*v, 0, 'f', 2);
+      if (!lines.isEmpty()) QToolTip::showText(help->globalPos(), lines.join("\n"), this);
       return true;
     }
   }
@@ -173,31 +187,20 @@ QString BarPlot::csv() const {
                     .arg(impl_->groups.value(int(g)), s.label,
                          QString::number(s.bars[g]->value, 'g', 17),
                          QString::number(s.bars[g]->half, 'g', 17));
+  for (const BarSeries& s : impl_->series)
+    for (const BarSeries::Level& level : s.levels)
+      for (std::size_t g = 0; g < level.values.size(); ++g)
+        if (level.values[g])
+          text += QString("\"%1\",\"%2 as printed, %3\",%4,\n")
+                      .arg(impl_->groups.value(int(g)), s.label, level.label,
+                           QString::number(*level.values[g], 'g', 17));
   return text;
 }
 
 bool BarPlot::exportTo(const QString& file) const {
-  const QString kind = QFileInfo(file).suffix().toLower();
-  if (kind == "csv") {
-    QSaveFile out(file);
-    return out.open(QIODevice::WriteOnly) && out.write(csv().toUtf8()) >= 0 && out.commit();
-  }
-  if (kind == "pdf")
-    return impl_->plot->savePdf(file, 0, 0, QCP::epAllowCosmetic, "Equipoise", objectName());
-  if (kind == "svg") {
-    QSvgGenerator svg;
-    svg.setFileName(file);
-    svg.setSize(impl_->plot->size());
-    svg.setViewBox(impl_->plot->rect());
-    QCPPainter painter;
-    if (!painter.begin(&svg)) return false;
-    painter.setMode(QCPPainter::pmVectorized);
-    painter.setMode(QCPPainter::pmNoCaching);
-    painter.fillRect(impl_->plot->rect(), colorsOf(this).panel);
-    impl_->plot->toPainter(&painter, impl_->plot->width(), impl_->plot->height());
-    return painter.end();
-  }
-  return impl_->plot->savePng(file, 0, 0, 2.0);
+  return exportPlot(impl_->plot, file, objectName(), colorsOf(this).panel, csv());
 }
+
+int BarPlot::levelCount() const { return impl_->levels; }
 
 }  // namespace ui

@@ -20,6 +20,11 @@ struct BarSeries {
   QString label;
   std::function<SeriesStyle(Scheme)> style;
   std::vector<std::optional<Bar>> bars;  ///< one a group; empty where there is none
+  struct Level {
+    QString label;                                ///< "Table 12 · Mistral-7B-Instruct"
+    std::vector<std::optional<double>> values{};  ///< one a group
+  };
+  std::vector<Level> levels{};  ///< reference values, drawn as dashes across the bar's place
 };
 
 class BarPlot : public QWidget {
@@ -32,6 +37,7 @@ class BarPlot : public QWidget {
   void setPlaceholder(const QString& text);
   bool exportTo(const QString& file) const;  ///< by suffix: png, svg, pdf, csv
   QString csv() const;
+  int levelCount() const;  ///< dashes drawn; for tests
   QSize sizeHint() const override { return {640, 280}; }
   QSize minimumSizeHint() const override { return {240, 140}; }
 

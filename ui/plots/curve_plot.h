@@ -3,6 +3,7 @@
 /// the curves' ends, a crosshair with exact values, and a zoom that arriving data do not undo. All
 /// points are kept; only the screen is thinned.
 
+#include <QPicture>
 #include <QRect>
 #include <QWidget>
 #include <functional>
@@ -61,6 +62,8 @@ class CurvePlot : public QWidget {
   QString csv() const;                       ///< every point: curve,step,value,half_width_95
   bool exportTo(const QString& file) const;  ///< by suffix: png, svg, pdf, csv
   void showExportDialog();
+  /// As drawing commands, for a report. A plot that was never shown gets that size.
+  QPicture picture(QSize size);
 
   QSize sizeHint() const override { return {640, 300}; }
   QSize minimumSizeHint() const override { return {240, 120}; }

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "ui/plots/curve_plot_impl.h"
+#include "ui/plots/plot_parts.h"
 
 namespace ui {
 
@@ -25,35 +26,6 @@ QString exactNumber(double value, int decimals) {
   return value < 0 ? "−" + text : text;
 }
 
-namespace {
-
-QCPScatterStyle scatter(const SeriesStyle& style, const QColor& panel) {
-  QCPScatterStyle::ScatterShape shape = QCPScatterStyle::ssNone;
-  switch (style.marker) {
-    case Marker::disc:
-      shape = QCPScatterStyle::ssCircle;
-      break;
-    case Marker::square:
-      shape = QCPScatterStyle::ssSquare;
-      break;
-    case Marker::diamond:
-      shape = QCPScatterStyle::ssDiamond;
-      break;
-    case Marker::triangle:
-      shape = QCPScatterStyle::ssTriangle;
-      break;
-    case Marker::cross:
-      shape = QCPScatterStyle::ssCross;
-      break;
-    case Marker::none:
-      return QCPScatterStyle(QCPScatterStyle::ssNone);
-  }
-  return QCPScatterStyle(shape, QPen(style.color, 1.2), QBrush(style.open ? panel : style.color),
-                         5.5);
-}
-
-}  // namespace
-
 void CurvePlot::Impl::makeItems(Curve& curve, const CurvePlot* owner) {
   const Scheme scheme = schemeOf(owner);
   const SeriesStyle style = curve.spec.style(scheme);
@@ -70,7 +42,7 @@ void CurvePlot::Impl::makeItems(Curve& curve, const CurvePlot* owner) {
   }
   curve.line = plot->addGraph();
   curve.line->setPen(QPen(style.color, style.width, style.dash));
-  curve.line->setScatterStyle(scatter(style, colorsFor(scheme).panel));
+  curve.line->setScatterStyle(scatterStyle(style, colorsFor(scheme).panel));
   curve.line->setAdaptiveSampling(true);
   curve.label = new QCPItemText(plot);
   curve.label->position->setType(QCPItemPosition::ptAbsolute);
@@ -208,7 +180,7 @@ void CurvePlot::Impl::feed() {
     const SeriesStyle style = curve.spec.style(schemeOf(plot));
     const bool sparse = raw.size() * 14 < static_cast<std::size_t>(columns);
     curve.line->setScatterStyle(sparse || curve.points.size() == 1
-                                    ? scatter(style, colorsOf(plot).panel)
+                                    ? scatterStyle(style, colorsOf(plot).panel)
                                     : QCPScatterStyle(QCPScatterStyle::ssNone));
     if (curve.upper) {
       fill(curve.upper, raw, 1);

@@ -1,11 +1,7 @@
-#include <QFile>
 #include <QFileDialog>
-#include <QFileInfo>
-#include <QSaveFile>
-#include <QSvgGenerator>
-#include <QTextStream>
 
 #include "ui/plots/curve_plot_impl.h"
+#include "ui/plots/plot_parts.h"
 
 namespace ui {
 
@@ -32,29 +28,13 @@ QString CurvePlot::readOut(double x) const {
 }
 
 bool CurvePlot::exportTo(const QString& file) const {
-  const QString kind = QFileInfo(file).suffix().toLower();
-  QCustomPlot* plot = impl_->plot;
-  if (kind == "csv") {
-    QSaveFile out(file);
-    return out.open(QIODevice::WriteOnly) && out.write(csv().toUtf8()) >= 0 && out.commit();
-  }
-  if (kind == "pdf")
-    return plot->savePdf(file, 0, 0, QCP::epAllowCosmetic, "Equipoise", objectName());
-  if (kind == "svg") {
-    QSvgGenerator svg;
-    svg.setFileName(file);
-    svg.setSize(plot->size());
-    svg.setViewBox(plot->rect());
-    svg.setTitle(objectName());
-    QCPPainter painter;
-    if (!painter.begin(&svg)) return false;
-    painter.setMode(QCPPainter::pmVectorized);
-    painter.setMode(QCPPainter::pmNoCaching);
-    painter.fillRect(plot->rect(), colorsOf(this).panel);
-    plot->toPainter(&painter, plot->width(), plot->height());
-    return painter.end();
-  }
-  return plot->savePng(file, 0, 0, 2.0);
+  return exportPlot(impl_->plot, file, objectName(), colorsOf(this).panel, csv());
+}
+
+QPicture CurvePlot::picture(QSize size) {
+  if (!isVisible()) impl_->plot->resize(size);
+  refresh();
+  return plotPicture(impl_->plot, impl_->plot->size());
 }
 
 void CurvePlot::showExportDialog() {

@@ -35,10 +35,21 @@ void HeatMap::setPlaceholder(const QString& text) {
   update();
 }
 
+void HeatMap::setColumnTitle(const QString& title) {
+  column_title_ = title;
+  update();
+}
+
+QString HeatMap::scaleText(double value) const {
+  return unit_ == "%" ? QString("%1 %").arg(value * 100) : QString::number(value, 'g', 3);
+}
+
 QRect HeatMap::grid() const {
   const QFontMetrics fm(secondaryFont());
   const int left = fm.height() + 4 + fm.horizontalAdvance("00") + 4;
-  const int right = 8 + 10 + 6 + fm.horizontalAdvance("100 %");
+  const int right =
+      8 + 10 + 6 +
+      std::max(fm.horizontalAdvance(scaleText(high_)), fm.horizontalAdvance(scaleText(low_)));
   return rect().adjusted(left, fm.height() / 2, -right, -fm.height() - 6);
 }
 
@@ -78,7 +89,7 @@ void HeatMap::paintEvent(QPaintEvent*) {
   }
   p.setPen(c.secondary);
   const QRect below(g.left(), g.bottom() + 4, g.width(), fm.height() + 2);
-  p.drawText(below, Qt::AlignLeft, QString("step %1").arg(columns_.front()));
+  p.drawText(below, Qt::AlignLeft, QString("%1 %2").arg(column_title_).arg(columns_.front()));
   if (columns > 1) p.drawText(below, Qt::AlignRight, QString::number(columns_.back()));
   p.save();
   p.translate(0, g.center().y());
@@ -92,10 +103,8 @@ void HeatMap::paintEvent(QPaintEvent*) {
     p.fillRect(bar.left(), bar.bottom() - y, bar.width(), 1,
                sequentialColor(double(y) / bar.height()));
   p.setPen(c.secondary);
-  p.drawText(bar.right() + 5, bar.top() + fm.ascent() / 2 + 1,
-             QString("%1%2").arg(high_ * (unit_ == "%" ? 100 : 1)).arg(unit_ == "%" ? " %" : ""));
-  p.drawText(bar.right() + 5, bar.bottom() + fm.ascent() / 2,
-             QString("%1").arg(low_ * (unit_ == "%" ? 100 : 1)));
+  p.drawText(bar.right() + 5, bar.top() + fm.ascent() / 2 + 1, scaleText(high_));
+  p.drawText(bar.right() + 5, bar.bottom() + fm.ascent() / 2, scaleText(low_));
 }
 
 bool HeatMap::event(QEvent* event) {
@@ -109,8 +118,8 @@ bool HeatMap::event(QEvent* event) {
                                                                int(columns_.size()) / g.width()));
       const double v = k < values_[r].size() ? values_[r][k] : NAN;
       QToolTip::showText(help->globalPos(),
-                         QString("%1 %2, step %3: %4")
-                                 .arg(row_title_, rows_.value(int(r)))
+                         QString("%1 %2, %3 %4: %5")
+                                 .arg(row_title_, rows_.value(int(r)), column_title_)
                                  .arg(columns_[k])
                                  .arg(v * (unit_ == "%" ? 100 : 1), 0, 'f', unit_ == "%" ? 1 : 4) +
                              (unit_ == "%" ? " %" : ""),

@@ -1,0 +1,356 @@
+/// The values behind the Compare page and the estimates: no window.
+
+#include <QTest>
+#include <cmath>
+
+#include "ui/models/ablation_model.h"
+#include "ui/models/comparison.h"
+#include "ui/models/estimate.h"
+#include "ui/models/experiments.h"
+#include "ui/models/layer_series.h"
+#include "ui/models/run_expression.h"
+#include "ui/models/sweep.h"
+#include "ui/models/table_text.h"
+
+namespace {
+
+ui::RunData run(engine::RunId id, const std::string& name, std::int64_t seed, double hybrid,
+                double swa, const std::string& hash = "") {
+  ui::RunData data;
+  data.info.id = id;
+  data.info.name = name;
+  data.info.seed = seed;
+  data.info.hash = hash;
+  data.info.state = engine::RunState::done;
+  data.recipe = engine::presets().front().recipe;
+  for (std::int64_t step : {10, 20}) {
+    const double late = step == 20 ? 1 : 0.5;
+    data.addEvaluation(step, "teacher", "all", "acc", 0.9, 0.01, 400);
+    data.addEvaluation(step, "hybrid", "all", "acc", hybrid * late, 0.01, 400);
+    data.addEvaluation(step, "swa", "all", "acc", swa * late, 0.01, 400);
+    data.addEvaluation(step, "hybrid", "recall", "acc", hybrid * late, 0.01, 100);
+    data.addEvaluation(step, "swa", "recall", "acc", swa * late, 0.01, 100);
+    data.addEvaluation(step, "delta_h_swa", "all", "acc", (hybrid - swa) * late, 0.01, 400);
+    data.addEvaluation(step, "exposure", "recall", "share", 0.8, 0, 100);
+  }
+  return data;
+}
+
+engine::ModelInfo tinyShape() {
+  engine::ModelInfo m;
+  m.layers = 2;
+  m.heads = 4;
+  m.kv_heads = 2;
+  m.head_dim = 8;
+  m.hidden = 32;
+  m.mlp = 64;
+  m.vocabulary = 100;
+  m.parameters = 20000;
+  m.dtype = "F32";
+  return m;
+}
+
+const ui::PaperBlock* block(const QString& id) {
+  for (const ui::PaperBlock& b : ui::paperBlocks())
+    if (b.id == id) return &b;
+  return nullptr;
+}
+
+}  // namespace
+
+class TestComparison : public QObject {
+  Q_OBJECT
+
+ private Q_SLOTS:
+  void seeds_of_one_setting_become_their_mean() {
+    const ui::RunData a = run(1, "ssd-seed0", 0, 0.70, 0.6, "x"),
+                      b = run(2, "ssd-seed1", 1, 0.72, 0.6, "x"),
+                      c = run(3, "other", 0, 0.5, 0.5, "y");
+    const auto single = ui::comparedRows({&a, &b, &c}, {"a", "b", "c"}, false);
+    QCOMPARE(single.size(), std::size_t(3));
+    const auto grouped = ui::comparedRows({&a, &b, &c}, {"a", "b", "c"}, true);
+    QCOMPARE(grouped.size(), std::size_t(2));
+    QCOMPARE(grouped[0].name, QString("ssd (2 seeds)"));
+    QCOMPARE(grouped[1].name, QString("other"));
+    const ui::Estimate* e = grouped[0].find("hybrid", "all");
+    QVERIFY(e);
+    QVERIFY(std::abs(e->value - 0.71) < 1e-12);
+    QVERIFY(std::abs(e->half - 12.7062 * 0.01) < 1e-5);  // t(1) · 0.01414 / √2
+    QVERIFY(e->note.contains("2 seeds"));
+    const auto curve = ui::curveOf(grouped[0], "hybrid", "all");
+    QCOMPARE(curve.size(), std::size_t(2));
+    QVERIFY(std::abs(curve[1].y - 71) < 1e-9);
+    QVERIFY(std::abs(curve[1].err - 12.7062) < 1e-3);
+  }
+
+  void every_accuracy_table_of_the_paper_has_blocks() {
+    QSet<QString> tables, ids;
+    for (const ui::PaperBlock& b : ui::paperBlocks()) {
+      tables << b.table;
+      QVERIFY2(!ids.contains(b.id), qPrintable(b.id));
+      ids << b.id;
+      const ui::ComparedRow row = ui::printedRow(b);
+      QVERIFY2(!row.cells.empty(), qPrintable(b.id));
+      QVERIFY(row.isPrinted());
+      for (const auto& [key, e] : row.cells) QVERIFY2(!e.printed.isEmpty(), qPrintable(b.id));
+    }
+    QCOMPARE(tables.size(), 15);  // all but 5 and 6, which print no accuracies
+  }
+
+  void printed_numbers_stay_as_printed() {
+    const auto* one = block("table12/mistral-7b-instruct/5 epochs/");
+    QVERIFY(one);
+    const ui::ComparedRow row = ui::printedRow(*one);
+    QCOMPARE(row.name, QString("Table 12 · Mistral-7B-Instruct, 5 epochs"));
+    QCOMPARE(row.find("hybrid", "all")->printed, QString("66.30"));
+    QCOMPARE(row.find("teacher", "all")->printed, QString("68.26"));
+    QCOMPARE(row.find("hybrid", "recovered")->printed, QString("97.13"));
+    QCOMPARE(row.find("delta_h_swa", "all")->printed, QString("+2.26"));
+    QVERIFY(row.find("hybrid", "winogrande")->note.contains("as printed"));
+    QVERIFY(row.find("hybrid", "winogrande")->note.contains("window of 64"));  // note C41
+    const auto* spread = block("table1/mistral-7b-instruct//");
+    QVERIFY(spread);
+    const ui::ComparedRow first = ui::printedRow(*spread);
+    QCOMPARE(ui::estimateText(*first.find("hybrid", "all"), false), QString("65.54 ± 0.07"));
+  }
+
+  void the_table_by_tasks_has_the_papers_form() {
+    const ui::RunData a = run(1, "a", 0, 0.8, 0.6);
+    auto rows = ui::comparedRows({&a}, {"a"}, false);
+    rows.push_back(ui::printedRow(*block("table12/mistral-7b-instruct/5 epochs/")));
+    ui::AblationModel model;
+    model.setRows(rows, ui::AblationModel::Layout::tasks, "all");
+    QStringList titles;
+    for (int c = 0; c < model.columnCount(); ++c)
+      titles << model.headerData(c, Qt::Horizontal, Qt::DisplayRole).toString();
+    QVERIFY(titles.contains("recall, %"));
+    QVERIFY(titles.contains("piqa, %"));
+    const int average = int(titles.indexOf("average, %")),
+              recovered = int(titles.indexOf("recovered, %"));
+    QCOMPARE(model.index(1, average).data().toString(), QString("80.0 ± 2.0"));
+    QCOMPARE(model.index(1, recovered).data().toString(), QString("88.9"));  // 0.8 / 0.9
+    QCOMPARE(model.index(1, 0).data().toString(), QString());  // the run's name stands once
+    QCOMPARE(model.index(3, 1).data().toString(), QString("exposure"));
+    QCOMPARE(model.index(3, int(titles.indexOf("recall, %"))).data().toString(), QString("80.0"));
+    QVERIFY(model.text(ui::TableFormat::latex).contains("Table 12 $\\cdot$ Mistral"));
+    const QString csv = model.text(ui::TableFormat::csv);
+    QVERIFY(csv.contains("\"as printed\""));
+    QVERIFY(csv.contains("\"a\",\"hybrid\","));
+  }
+
+  void pairs_are_tested_on_the_same_examples_only() {
+    ui::RunData a = run(1, "a", 0, 0.8, 0.6), b = run(2, "b", 0, 0.6, 0.6);
+    const ui::Outcomes outcomes = [&](const ui::RunData& r, std::int64_t,
+                                      const std::string& component, const std::string&) {
+      std::vector<std::uint8_t> bits(100, 0);
+      const int right = r.info.id == 1 && component == "hybrid" ? 80 : 60;
+      std::fill(bits.begin(), bits.begin() + right, std::uint8_t(1));
+      return bits;
+    };
+    auto rows = ui::pairedRows({&b, &a}, {"b", "a"}, "all", outcomes);
+    QCOMPARE(rows.size(), std::size_t(2));  // hybrid and swa; the teacher is the same in both
+    QCOMPARE(rows[0].component, std::string("hybrid"));
+    QCOMPARE(rows[0].first, QString("a"));
+    QCOMPARE(rows[0].first_only, std::size_t(20));
+    QVERIFY(rows[0].p < 1e-5);
+    QCOMPARE(rows[1].p, 1.0);
+    QVERIFY(rows[0].adjusted >= 2 * rows[0].p - 1e-12);
+    const auto cells = ui::pairedCells(rows);
+    QCOMPARE(cells[0].back().text, QString("better"));
+    QCOMPARE(cells[1].back().text, QString("no difference shown"));
+    b.recipe.evaluation.shots = 5;
+    rows = ui::pairedRows({&b, &a}, {"b", "a"}, "all", outcomes);
+    QVERIFY2(rows[0].problem.contains("evaluation.shots"), qPrintable(rows[0].problem));
+    b.recipe = a.recipe;
+    rows = ui::pairedRows({&b, &a}, {"b", "a"}, "all",
+                          [](const ui::RunData& r, auto, const auto&, const auto&) {
+                            return std::vector<std::uint8_t>(std::size_t(r.info.id), 1);
+                          });
+    QVERIFY(rows[0].problem.startsWith("not the same examples"));
+  }
+
+  void expressions_filter_over_settings_and_results_data() {
+    QTest::addColumn<QString>("text");
+    QTest::addColumn<bool>("passes");
+    for (auto [text, passes] : {std::pair("window == 64", true),
+                                std::pair("attention.window=64", true),
+                                std::pair("attention.window != 64", false),
+                                std::pair("delta_h_swa > 1", true),
+                                std::pair("delta_h_swa > 1 && hybrid >= 71.2", true),
+                                std::pair("delta_h_swa<1 || state = done", true),
+                                std::pair("not (state = done)", false),
+                                std::pair("!failed", true),
+                                std::pair("name ~ SS", true),
+                                std::pair("name = \"ssd 32\"", true),
+                                std::pair("tokens_per_epoch = 25M", true),
+                                std::pair("stages[1].epochs = 3", true),
+                                std::pair("epochs = 3", true),
+                                std::pair("epochs = 4", false),
+                                std::pair("dropout ~ 0.75", true),
+                                std::pair("nothing = 1", false),
+                                std::pair("nothing != 1", true),
+                                std::pair("(done or failed) and not lolcats", true),
+                                std::pair("ssd -hedgecats", true),
+                                std::pair("seed: 7", true),
+                                std::pair("builtin/tiny", false)})
+      QTest::newRow(text) << QString(text) << passes;
+  }
+  void expressions_filter_over_settings_and_results() {
+    QFETCH(QString, text);
+    QFETCH(bool, passes);
+    engine::Recipe recipe = engine::presets().front().recipe;
+    recipe.data.tokens_per_epoch = 25'000'000;
+    recipe.attention.window = 64;
+    recipe.stages[1].epochs = 3;
+    recipe.seed = 7;
+    ui::RunFacts facts;
+    facts.recipe = engine::to_resolved_yaml(recipe);
+    facts.text = "ssd 32\ndone\n" + QString::fromStdString(facts.recipe);
+    facts.words = {{"name", "ssd 32"}, {"state", "done"}};
+    facts.results = {{"hybrid", 71.2}, {"delta_h_swa", 3.1}};
+    QString problem;
+    const auto expression = ui::RunExpression::parse(text, &problem);
+    QVERIFY2(problem.isEmpty(), qPrintable(problem));
+    QCOMPARE(expression.matches(facts), passes);
+  }
+
+  void an_unreadable_expression_says_why_and_hides_nothing() {
+    for (const char* text : {"window >", "(done", "a = \"b", "&& b", "a ) b", "= 3"}) {
+      QString problem;
+      const auto expression = ui::RunExpression::parse(text, &problem);
+      QVERIFY2(!problem.isEmpty(), text);
+      QVERIFY(expression.matches({}));
+    }
+  }
+
+  void flat_settings_are_the_fields() {
+    engine::Recipe recipe = engine::presets().front().recipe;
+    const auto flat = ui::flatSettings(engine::to_resolved_yaml(recipe));
+    int seen = 0;
+    for (const engine::Field& field : engine::fields(recipe)) {
+      const auto found = flat.find(field.info.path);
+      QVERIFY2(found != flat.end(), field.info.path.c_str());
+      QVERIFY2(engine::from_text(found->second, field.get()) == field.get(),
+               field.info.path.c_str());
+      ++seen;
+    }
+    QCOMPARE(flat.size(), std::size_t(seen));
+  }
+
+  void a_sweep_is_every_combination() {
+    const engine::Recipe base = engine::presets().front().recipe;
+    const auto sweep = ui::expandSweep(base,
+                                       {{"attention.window", {"8", "16"}},
+                                        {"stages[1].schedule.dropout", {"[0.9, 0.5]", "[0.5]"}}},
+                                       {0, 1, 2});
+    QVERIFY2(sweep.problem.isEmpty(), qPrintable(sweep.problem));
+    QCOMPARE(sweep.recipes.size(), std::size_t(12));
+    std::set<std::string> names;
+    for (const auto& recipe : sweep.recipes) names.insert(recipe.name);
+    QCOMPARE(names.size(), std::size_t(12));
+    QCOMPARE(sweep.recipes[5].name, base.name + "-window8-dropout0.5-seed2");
+    QCOMPARE(sweep.recipes[5].attention.window, 8);
+    QCOMPARE(sweep.recipes[5].stages[1].schedule.dropout, std::vector<double>{0.5});
+    QCOMPARE(sweep.recipes[5].seed, 2);
+    QCOMPARE(ui::sweepValues("0.9, 0.5; 0.5", true),
+             (std::vector<std::string>{"[0.9, 0.5]", "[0.5]"}));
+    QVERIFY(ui::expandSweep(base, {{"attention.window", {"eight"}}}, {})
+                .problem.contains("attention.window"));
+    QVERIFY(ui::expandSweep(base, {{"attention.windows", {"8"}}}, {})
+                .problem.contains("attention.window"));
+    QVERIFY(ui::expandSweep(base, {{"attention.window", {"-3"}}}, {}).problem.contains("window"));
+    std::vector<std::int64_t> many(501);
+    QVERIFY(!ui::expandSweep(base, {}, many).problem.isEmpty());
+  }
+
+  void trainable_parameters_are_counted_by_the_recipe() {
+    const engine::ModelInfo m = tinyShape();
+    engine::Recipe recipe = engine::presets().front().recipe;
+    recipe.attention.feature_map = engine::FeatureMapSpec{};
+    const engine::StageSpec& transfer = recipe.stages[0];
+    // 2 layers × 4 heads × (W_q and W_k) × 8 × 8
+    QCOMPARE(ui::trainableParameters(recipe, transfer, m), 2 * 4 * 2 * 64);
+    recipe.attention.feature_map.tied = true;
+    QCOMPARE(ui::trainableParameters(recipe, transfer, m), 2 * 4 * 64);
+    recipe.attention.feature_map.tied = false;
+    recipe.attention.feature_map.size = "half";
+    QCOMPARE(ui::trainableParameters(recipe, transfer, m), 2 * 4 * 2 * 32);
+    recipe.attention.mixing.kind = "learned";
+    QCOMPARE(ui::trainableParameters(recipe, transfer, m), 2 * 4 * 2 * 32 + 2 * 4);
+    engine::StageSpec tune;
+    tune.lora.rank = 2;
+    tune.lora.targets = {"q", "k", "v", "o"};
+    // a layer: q and o 32 + 32 each, k and v 32 + 16 each
+    QCOMPARE(ui::trainableParameters(recipe, tune, m), 2 * 2 * (64 + 64 + 48 + 48));
+    tune.trainable = "full";
+    QCOMPARE(ui::trainableParameters(recipe, tune, m), 20000);
+    tune.train_feature_maps = true;
+    QCOMPARE(ui::trainableParameters(recipe, tune, m), 20000 + 2 * 4 * 2 * 32 + 2 * 4);
+    QVERIFY(ui::peakBytes(recipe, m) > 4.0 * 20000);
+  }
+
+  void a_finished_run_of_the_same_model_says_how_long() {
+    ui::RunData done = run(4, "before", 0, 0.7, 0.6);
+    done.info.seconds = 100;
+    const double tokens = ui::costOf(done.recipe, nullptr).tokens;
+    engine::Recipe next = done.recipe;
+    const auto speed = ui::speedOf(done, next);
+    QVERIFY(speed);
+    QVERIFY(std::abs(speed->seconds_per_token * tokens - 100) < 1e-9);
+    next.model = "/another";
+    QVERIFY(!ui::speedOf(done, next));
+    done.info.state = engine::RunState::failed;
+    QVERIFY(!ui::speedOf(done, done.recipe));
+  }
+
+  void layers_and_heads_become_pictures() {
+    ui::RunData data;
+    for (int layer = 0; layer < 3; ++layer) {
+      for (int step = 0; step < 500; ++step)
+        data.series["transfer/layer." + std::to_string(layer)].push_back(
+            {double(step), double(layer), 0});
+      data.series["share/layer." + std::to_string(layer)] = {{0, 0.1, 0}, {10, 0.2, 0}};
+      for (int head = 0; head < 2; ++head)
+        data.series["share/layer." + std::to_string(layer) + ".head." + std::to_string(head)] = {
+            {0, 0, 0}, {10, 0.1 * layer + 0.01 * head, 0}};
+    }
+    data.series["train/loss"] = {{1, 1, 0}};
+    data.series["odd/layer.x"] = {{1, 1, 0}};
+    const auto families = ui::layerFamilies(data);
+    QStringList titles;
+    for (const auto& f : families) titles << f.title;
+    QCOMPARE(titles, (QStringList{"linear share by head", "linear share over steps",
+                                  "transfer loss over steps"}));
+    const auto heads = ui::layerPicture(data, families[0], 100);
+    QCOMPARE(heads.values.size(), std::size_t(3));
+    QCOMPARE(heads.columns, (std::vector<double>{0, 1}));
+    QVERIFY(std::abs(heads.values[2][1] - 0.21) < 1e-12);
+    QVERIFY(heads.share);
+    const auto steps = ui::layerPicture(data, families[2], 100);
+    QCOMPARE(steps.columns.size(), std::size_t(100));
+    QCOMPARE(steps.values[2][50], 2.0);
+    QCOMPARE(steps.low, 0.0);
+    QCOMPARE(steps.high, 2.0);
+  }
+
+  void every_experiment_of_the_paper_can_be_opened() {
+    QVERIFY(ui::experiments().size() >= 100);
+    QSet<QString> groups;
+    for (const ui::Experiment& e : ui::experiments()) {
+      groups << e.group;
+      const auto parsed = ui::experimentRecipe(e);
+      QVERIFY2(parsed.problems.empty(), qPrintable(e.id));
+      QVERIFY2(!parsed.recipe.stages.empty(), qPrintable(e.id));
+      QVERIFY2(!e.about.isEmpty() && !e.notes.isEmpty(), qPrintable(e.id));
+      if (e.embedded)
+        for (const auto& problem : engine::check(parsed.recipe))
+          QVERIFY2(problem.warning,
+                   qPrintable(e.id + ": " + QString::fromStdString(problem.message)));
+    }
+    QVERIFY(groups.contains("Table 12") && groups.contains("Figure 5") &&
+            groups.contains("First look"));
+  }
+};
+
+QTEST_GUILESS_MAIN(TestComparison)
+#include "tst_comparison.moc"
