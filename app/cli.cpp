@@ -22,6 +22,7 @@ int main(int argc, char** argv) {
   app::add_inspect_commands(cli, common, code);
   app::add_load_command(cli, common);
   app::add_paper_command(cli, common);
+  app::add_diagnose_command(cli, common, code);
   try {
     cli.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

@@ -14,6 +14,7 @@
 #include "engine/event.h"
 #include "engine/recipe.h"
 #include "engine/run_store.h"
+#include "engine/subject.h"
 
 namespace app {
 
@@ -30,6 +31,14 @@ void add_model_commands(CLI::App& cli, const Common& common, int& code);
 void add_inspect_commands(CLI::App& cli, const Common& common, int& code);
 void add_load_command(CLI::App& cli, const Common& common);
 void add_paper_command(CLI::App& cli, const Common& common);
+void add_diagnose_command(CLI::App& cli, const Common& common, int& code);
+
+struct SubjectOptions {
+  std::string model, run, checkpoint;
+  std::int64_t window = 0;
+};
+/// --model: the model with its conversion's start; --run: a run's recipe and one of its checkpoints. Throws WrongUse, InputError.
+engine::Subject subject(const Common& common, const SubjectOptions& o);
 
 /// Ordered, so that keys stay as written. Writes where --json says; nothing without it.
 using Json = nlohmann::ordered_json;

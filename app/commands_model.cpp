@@ -28,12 +28,8 @@ std::vector<std::string> words(const std::string& text) {
   return std::get<std::vector<std::string>>(*engine::from_text(text, engine::Value(std::vector<std::string>{})));
 }
 
-struct SubjectOptions {
-  std::string model, run, checkpoint;
-  std::int64_t window = 0;
-};
+}  // namespace
 
-/// --model: the model with its conversion's start; --run: a run's recipe and one of its checkpoints.
 engine::Subject subject(const Common& common, const SubjectOptions& o) {
   if (o.model.empty() == o.run.empty()) throw WrongUse("name either --model or --run");
   engine::Subject s;
@@ -53,6 +49,8 @@ engine::Subject subject(const Common& common, const SubjectOptions& o) {
   if (o.window > 0) s.recipe.attention.window = s.recipe.evaluation.window = o.window;
   return s;
 }
+
+namespace {
 
 Json scores_json(const engine::Evaluated& e) {
   Json rows = Json::array();
