@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "app/paths.h"
+#include "engine/diagnose.h"
 #include "engine/execute.h"
 #include "engine/inspect.h"
 #include "engine/log.h"
@@ -62,7 +63,7 @@ int main(int argc, char** argv) {
   const Options options = read_options(app);
 
   std::unique_ptr<ui::EngineBridge> bridge;
-  ui::Looking looking{engine::score_example, {}};
+  ui::Looking looking{engine::score_example, {}, engine::diagnose};
   try {
     const engine::Paths paths = app::default_paths(options.store);
     engine::open_log(paths.log);

@@ -5,6 +5,7 @@
 #include <QSettings>
 #include <memory>
 
+#include "engine/diagnose.h"
 #include "engine/inspect.h"
 #include "ui/engine_bridge.h"
 #include "ui/theme.h"
@@ -20,6 +21,7 @@ namespace ui {
 class ComparePage;
 class ComposePage;
 class DataPage;
+class DiagnosePage;
 class LogModel;
 class ModelPage;
 class RunPage;
@@ -30,13 +32,14 @@ class TaskPage;
 struct Looking {
   engine::ScoreExample score{};    ///< empty: this build scores nothing
   std::filesystem::path cache{};   ///< for tokenised text; empty: beside the store
+  engine::Diagnose diagnose{};     ///< empty: this build measures nothing
 };
 
 class MainWindow : public QMainWindow {
   Q_OBJECT
 
  public:
-  enum Page { Compose, Run, Compare, Model, Data, Task };
+  enum Page { Compose, Run, Compare, Model, Data, Task, Diagnose };
 
   MainWindow(std::unique_ptr<EngineBridge> bridge, std::unique_ptr<QSettings> settings,
              Looking looking = {});
@@ -49,6 +52,7 @@ class MainWindow : public QMainWindow {
   ModelPage* modelPage() const { return model_; }
   DataPage* dataPage() const { return data_; }
   TaskPage* taskPage() const { return task_; }
+  DiagnosePage* diagnosePage() const { return diagnose_; }
   RunPanel* runPanel() const { return runs_; }
   void showPage(Page page);
   Page page() const;
@@ -106,6 +110,7 @@ class MainWindow : public QMainWindow {
   ModelPage* model_ = nullptr;
   DataPage* data_ = nullptr;
   TaskPage* task_ = nullptr;
+  DiagnosePage* diagnose_ = nullptr;
   RunPanel* runs_ = nullptr;
   QDockWidget* runs_dock_ = nullptr;
   QDockWidget* log_dock_ = nullptr;
