@@ -26,6 +26,7 @@ int main(int argc, char** argv) {
   app::add_interop_commands(cli, common);
   app::add_sweep_command(cli, common, code);
   app::add_bench_command(cli, common, code);
+  app::add_diagnose_command(cli, common, code);
   try {
     cli.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

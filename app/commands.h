@@ -15,6 +15,7 @@
 #include "engine/event.h"
 #include "engine/recipe.h"
 #include "engine/run_store.h"
+#include "engine/subject.h"
 
 namespace app {
 
@@ -35,6 +36,14 @@ void add_recipe_command(CLI::App& cli, const Common& common);
 void add_interop_commands(CLI::App& cli, const Common& common);
 void add_sweep_command(CLI::App& cli, const Common& common, int& code);
 void add_bench_command(CLI::App& cli, const Common& common, int& code);
+void add_diagnose_command(CLI::App& cli, const Common& common, int& code);
+
+struct SubjectOptions {
+  std::string model, run, checkpoint;
+  std::int64_t window = 0;
+};
+/// --model: the model with its conversion's start; --run: a run's recipe and one of its checkpoints. Throws WrongUse, InputError.
+engine::Subject subject(const Common& common, const SubjectOptions& o);
 
 /// Ordered, so that keys stay as written. Writes where --json says; nothing without it.
 using Json = nlohmann::ordered_json;

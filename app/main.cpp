@@ -11,6 +11,7 @@
 
 #include "app/commands.h"
 #include "app/paths.h"
+#include "engine/diagnose.h"
 #include "engine/execute.h"
 #include "engine/inspect.h"
 #include "engine/log.h"
@@ -63,7 +64,7 @@ int main(int argc, char** argv) {
   const Options options = read_options(app);
 
   std::unique_ptr<ui::EngineBridge> bridge;
-  ui::Looking looking{engine::score_example, {}, app::write_report};
+  ui::Looking looking{engine::score_example, {}, app::write_report, engine::diagnose};
   try {
     const engine::Paths paths = app::default_paths(options.store);
     engine::open_log(paths.log);

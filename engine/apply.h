@@ -10,15 +10,9 @@
 #include "engine/eval/sample.h"
 #include "engine/event.h"
 #include "engine/recipe.h"
+#include "engine/subject.h"
 
 namespace engine {
-
-/// A recipe's model, and the checkpoint whose trained tensors go on top (nothing: the conversion's start).
-struct Subject {
-  Recipe recipe;
-  std::optional<std::filesystem::path> checkpoint;
-  std::filesystem::path cache{};  ///< Paths::cache; needed where perplexity is measured on files
-};
 
 struct EvaluateOptions {
   std::optional<std::filesystem::path> samples;  ///< see write_samples; while it runs, <samples>.partial keeps every

@@ -21,6 +21,7 @@
 #include "ui/models/run_list_model.h"
 #include "ui/pages/compare_page.h"
 #include "ui/pages/compose_page.h"
+#include "ui/pages/diagnose_page.h"
 #include "ui/pages/run_page.h"
 #include "ui/queue_panel.h"
 #include "ui/run_panel.h"
@@ -176,6 +177,7 @@ void MainWindow::connectPages() {
   });
   connect(runs_, &RunPanel::chosen, this, [this](qint64 id) {
     run_->setRun(id);
+    diagnose_->setRun(id);
     if (page() == Compose) showPage(Run);
   });
   connect(runs_, &RunPanel::ticked, this, [this] { compare_->setRuns(runs_->model()->chosen()); });

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 
+#include "engine/diagnose.h"
 #include "engine/inspect.h"
 #include "ui/engine_bridge.h"
 #include "ui/theme.h"
@@ -23,6 +24,7 @@ namespace ui {
 class ComparePage;
 class ComposePage;
 class DataPage;
+class DiagnosePage;
 class LogModel;
 class ModelPage;
 class QueuePanel;
@@ -39,13 +41,14 @@ struct Looking {
   engine::ScoreExample score{};   ///< empty: this build scores nothing
   std::filesystem::path cache{};  ///< for tokenised text; empty: beside the store
   WriteReport report{};           ///< empty: reports are PDF only
+  engine::Diagnose diagnose{};    ///< empty: this build measures nothing
 };
 
 class MainWindow : public QMainWindow {
   Q_OBJECT
 
  public:
-  enum Page { Compose, Run, Compare, Model, Data, Task };
+  enum Page { Compose, Run, Compare, Model, Data, Task, Diagnose };
 
   MainWindow(std::unique_ptr<EngineBridge> bridge, std::unique_ptr<QSettings> settings,
              Looking looking = {});
@@ -58,6 +61,7 @@ class MainWindow : public QMainWindow {
   ModelPage* modelPage() const { return model_; }
   DataPage* dataPage() const { return data_; }
   TaskPage* taskPage() const { return task_; }
+  DiagnosePage* diagnosePage() const { return diagnose_; }
   RunPanel* runPanel() const { return runs_; }
   QueuePanel* queuePanel() const { return queue_panel_; }
   void showPage(Page page);
@@ -132,6 +136,7 @@ class MainWindow : public QMainWindow {
   ModelPage* model_ = nullptr;
   DataPage* data_ = nullptr;
   TaskPage* task_ = nullptr;
+  DiagnosePage* diagnose_ = nullptr;
   RunPanel* runs_ = nullptr;
   QDockWidget* runs_dock_ = nullptr;
   QDockWidget* log_dock_ = nullptr;

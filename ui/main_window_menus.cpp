@@ -171,6 +171,7 @@ void MainWindow::buildViewMenu() {
   view->addAction("Model", QKeySequence("Ctrl+4"), this, [this] { showPage(Model); });
   view->addAction("Data", QKeySequence("Ctrl+5"), this, [this] { showPage(Data); });
   view->addAction("Task", QKeySequence("Ctrl+6"), this, [this] { showPage(Task); });
+  view->addAction("Diagnose", QKeySequence("Ctrl+7"), this, [this] { showPage(Diagnose); });
   view->addSeparator();
   view->addAction("Show schedule", QKeySequence("Alt+1"), this, [this] {
     showPage(Compose);

@@ -11,6 +11,7 @@
 #include "ui/main_window.h"
 #include "ui/pages/compose_page.h"
 #include "ui/pages/data_page.h"
+#include "ui/pages/diagnose_page.h"
 #include "ui/pages/model_page.h"
 #include "ui/pages/task_page.h"
 
@@ -24,6 +25,8 @@ void MainWindow::buildLookingPages(Looking looking) {
   tabs_->addTab(model_, "Model");
   tabs_->addTab(data_, "Data");
   tabs_->addTab(task_, "Task");
+  tabs_->addTab(diagnose_ = new DiagnosePage(bridge_.get(), std::move(looking.diagnose)), "Diagnose");
+  connect(diagnose_, &DiagnosePage::notice, this, &MainWindow::notify);
   // The first look at each is at what the recipe names.
   auto follow = [this] {
     const engine::Recipe& recipe = compose_->document()->recipe();
@@ -56,6 +59,7 @@ void MainWindow::buildLookingPages(Looking looking) {
   });
   auto wait = [this] {
     task_->setScoringBlocked(bridge_->idle() ? QString() : "A run is training; scoring waits for its end");
+    diagnose_->setBlocked(bridge_->idle() ? QString() : "A run is training; measuring waits for its end");
   };
   connect(bridge_.get(), &EngineBridge::runsChanged, this, wait);
 }
@@ -84,7 +88,7 @@ bool MainWindow::saveScreenshots(const QString& folder, const QString& suffix,
     setScheme(s);
     for (Page p : pages) {
       showPage(p);
-      settle([this] { return model_->busy() || data_->busy() || task_->busy(); });
+      settle([this] { return model_->busy() || data_->busy() || task_->busy() || diagnose_->busy(); });
       done = grab().save(QString("%1/%2-%3%4.png")
                              .arg(folder, tabs_->tabText(p).toLower(),
                                   s == Scheme::light ? "light" : "dark", suffix)) &&
