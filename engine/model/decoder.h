@@ -56,7 +56,7 @@ struct DropPlan {
 /// One block's q [B,H,T,D], k and v [B,G,T,D], RoPE applied.
 struct Heads {
   Tensor q, k, v;
-  Tensor raw_q, raw_k;  ///< before RoPE
+  Tensor raw_q{}, raw_k{};  ///< before RoPE
 };
 
 /// How a forward pass computes its attention.
