@@ -50,13 +50,9 @@ def write_safetensors(path, tensors):
     path.write_bytes(struct.pack("<Q", len(text)) + text + body)
 
 
-def samples(path, *args):
-    run("evaluate", *args, "--tasks", "builtin:local", "--limit", 3, "--samples", path)
-    return [json.loads(line)["loglikelihoods"] for line in path.read_text().splitlines()]
-
-
-def close(a, b, tolerance):
-    return len(a) == len(b) and all(abs(x - y) < tolerance for p, q in zip(a, b) for x, y in zip(p, q))
+def perplexity(*args):
+    found = json.loads(run("evaluate", *args, "--tasks", "perplexity", "--text", work / "text.jsonl", "--json", "-").stdout)
+    return next(row["value"] for row in found["scores"] if row["metric"] == "perplexity")
 
 
 def test_exported_weights_score_as_the_run_does():
@@ -65,13 +61,15 @@ def test_exported_weights_score_as_the_run_does():
     report = json.loads(run("export", "one", "--store", store, "--to", work / "merged", "--merge", "--json", "-").stdout)
     assert report["merged"] and report["adapters"] == 8 and "config.json" in report["files"]
     run("export", "one", "--store", store, "--to", work / "plain")
+    words = "the black cat and the brown bird sit beside the blue bottle .".split()
+    (work / "text.jsonl").write_text("".join(json.dumps({"text": " ".join(words[i % 12:] + words[:i % 7])}) + "\n" for i in range(30)))
     # A window longer than the text is softmax attention, with the run's adapters.
-    ours = samples(work / "1.jsonl", "--run", "one", "--store", store, "--components", "swa", "--window", 4096)
-    merged = samples(work / "2.jsonl", "--model", work / "merged", "--components", "teacher")
-    base = samples(work / "3.jsonl", "--model", "builtin:tiny", "--components", "teacher")
-    plain = samples(work / "4.jsonl", "--model", work / "plain", "--components", "teacher")
-    assert close(ours, merged, 1e-3) and not close(merged, base, 1e-2)
-    assert close(plain, base, 1e-6)
+    ours = perplexity("--run", "one", "--store", store, "--components", "swa", "--window", 4096)
+    merged = perplexity("--model", work / "merged", "--components", "teacher")
+    base = perplexity("--model", "builtin:tiny", "--components", "teacher")
+    plain = perplexity("--model", work / "plain", "--components", "teacher")
+    assert abs(merged / ours - 1) < 1e-4 and abs(base / ours - 1) > 1e-2, (ours, merged, base)
+    assert abs(plain / base - 1) < 1e-6, (plain, base)
     for folder in ("merged", "plain"):
         run("inspect", "model", work / folder)
         run("logits", "--model", work / folder, "--ids", "0,5,6,7", "--out", work / f"{folder}.safetensors")
