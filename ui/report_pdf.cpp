@@ -6,7 +6,7 @@
 #include <QSaveFile>
 #include <cmath>
 
-#include "engine/error.h"
+#include "engine/session.h"
 #include "ui/models/ablation_model.h"
 #include "ui/models/run_list_model.h"
 #include "ui/pages/verdict.h"

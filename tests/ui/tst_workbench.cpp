@@ -146,7 +146,7 @@ class TestWorkbench : public QObject {
     QSettings settings(desk.settings, QSettings::IniFormat);
     const QStringList keys = settings.allKeys();
     QRandomGenerator random(3);
-    for (int i = 0; i < 12; ++i) {
+    for (int i = 0; i < 6; ++i) {
       for (const QString& key : keys) {
         if (key.startsWith("layout") || random.bounded(3) > 0) continue;
         QByteArray junk(random.bounded(60), '\0');

@@ -283,7 +283,7 @@ void RunPage::refreshButtons(const RunData& shown) {
   pause_->setVisible(active);
   pause_->setEnabled(at_work);
   const QString word = paused ? " Go on" : " Pause";
-  if (pause_->text() != word) {
+  if (pause_->text() != word || pause_->icon().isNull()) {
     pause_->setText(word);
     pause_->setIcon(lineIcon(paused ? "play" : "pause"));
     pause_->setToolTip(paused ? "Go on where the run stands (Ctrl+Shift+P)"

@@ -103,7 +103,8 @@ QWidget* RunPage::buildHeader() {
   useFont(subtitle_, TextRole::secondary);
   subtitle_->setProperty("role", "secondary");
   subtitle_->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
-  pause_ = new QPushButton;
+  pause_ = new QPushButton(" Pause");
+  pause_->setAccessibleName("Pause the run, or go on");
   connect(pause_, &QPushButton::clicked, this, &RunPage::pauseRun);
   stop_ = new QPushButton(lineIcon("stop"), " Stop");
   stop_->setToolTip("Ask the run to stop at a checkpoint; it can be resumed");
