@@ -77,9 +77,9 @@ FeatureHealth measure_features(const Patient& p, const std::vector<std::vector<s
     report(watch, static_cast<std::int64_t>(n), "texts mapped");
     ForwardOptions o = p.options(Component::hybrid);
     o.attend = [&](std::size_t layer, const Heads& h, const AttentionCall& call) {
-      const Inputs in = attention_inputs(h.q, h.k, h.v, call);
-      const Tensor q = query_features(in.q, call).squeeze(0).to(torch::kCPU, torch::kFloat64);  // [H,T,P]
-      const Tensor k = key_features(in.k, h.q.size(1), call).squeeze(0).to(torch::kCPU, torch::kFloat64);
+      if (call.component != Component::hybrid) return hybrid_attention(h.q, h.k, h.v, call);  // a layer that was not converted
+      const Tensor q = query_features(h.q, call).squeeze(0).to(torch::kCPU, torch::kFloat64);  // [H,T,P]
+      const Tensor k = key_features(h.k, h.q.size(1), call).squeeze(0).to(torch::kCPU, torch::kFloat64);
       const std::int64_t t = q.size(1), hidden = p.overlap() ? 0 : call.window;
       if (hidden < t) {  // row t sees the keys up to t − hidden
         const Tensor seen = k.narrow(1, 0, t - hidden).cumsum(1);

@@ -207,7 +207,7 @@ void TstDiagnose::weight_tiles_are_the_attention_they_stand_for() {
   torch::manual_seed(3);
   AttentionSpec spec;
   spec.window = 9;
-  const Conversion c = make_conversion(spec, {1, 4, 4, 8}, 5, torch::kCPU);
+  const Conversion c = make_conversion(spec, {1, 4, 2, 8}, 5, torch::kCPU);
   const Heads h{torch::randn({1, 4, 37, 8}), torch::randn({1, 2, 37, 8}), torch::randn({1, 2, 37, 8})};
   for (const auto& name : component_names()) {
     AttentionCall call = c.call(0);

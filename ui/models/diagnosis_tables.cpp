@@ -167,11 +167,11 @@ Rows whatIfRows(const std::vector<engine::WhatIfResult>& results) {
   return rows;
 }
 
-std::vector<Column> exampleColumns() {
+std::vector<Column> partingColumns() {
   return {{"right in"}, {"task"}, {"example", true}, {"exposed"}};
 }
 
-Rows exampleRows(const std::vector<engine::ExampleReport>& examples) {
+Rows partingRows(const std::vector<engine::ExampleReport>& examples) {
   Rows rows;
   for (const auto& e : examples)
     rows.push_back({{e.hybrid_right ? "hybrid" : "swa", {}, {}, e.hybrid_right ? Mark::good : Mark::warning}, {text(e.task)}, count(e.doc_id), {e.exposed ? "yes" : "no"}});

@@ -52,6 +52,8 @@ MapsView::MapsView(QWidget* parent)
   grid->setSpacing(8);
   for (int i = 0; i < 3; ++i) {
     titles_[i] = partHeading(k_views[i]);
+    titles_[i]->setWordWrap(true);
+    titles_[i]->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);  // the three pictures share the width
     views_[i] = new MatrixView(QString("map, %1").arg(k_views[i]));
     views_[i]->setPlaceholder("Not measured.");
     views_[i]->setWords([this, i](int r, int c) { return words(i, r, c); });
@@ -226,7 +228,7 @@ void WhatIfView::refresh() {
   rows.insert(rows.end(), sweep_.begin(), sweep_.end());
   table_->rows()->setRows(whatIfRows(rows));
   table_->fitColumns();
-  // The stored setting, what was tried, then the sweep.
+  // The stored setting, what was tried, then the sweep of windows; the table has the rest.
   QStringList groups;
   BarSeries s{"accuracy", [](Scheme scheme) { return componentStyle("hybrid", scheme); }, {}};
   auto add = [&](const engine::WhatIfResult& r, const QString& name) {
@@ -234,14 +236,15 @@ void WhatIfView::refresh() {
     s.bars.push_back(Bar{100 * r.all.accuracy.value, 100 * r.all.accuracy.half()});
   };
   if (stored_) add(*stored_, "stored");
-  if (tried_) add(*tried_, text(tried_->text));
-  for (const auto& r : sweep_) add(r, text(r.text));
+  if (tried_) add(*tried_, "tried");
+  for (const auto& r : sweep_)
+    if (r.setting.component == "hybrid" && r.setting.window > 0) add(r, QString("w %1").arg(r.setting.window));
   bars_->setPlaceholder("Not measured.");
   bars_->setData(groups, groups.isEmpty() ? std::vector<BarSeries>{} : std::vector<BarSeries>{s});
 }
 
 ExamplesView::ExamplesView(QWidget* parent)
-    : DiagnosisView(parent), examples_(new CopyTable(newRows(this, exampleColumns()), "Examples")), prompt_(new QTextBrowser),
+    : DiagnosisView(parent), examples_(new CopyTable(newRows(this, partingColumns()), "Examples")), prompt_(new QTextBrowser),
       answers_(new CopyTable(newRows(this, {}), "Choices of the example")), continued_(noteLabel()),
       continuations_(new CopyTable(newRows(this, continuationColumns()), "Continuations")) {
   prompt_->setAccessibleName("Prompt, coloured by what linear attention adds");
@@ -273,7 +276,7 @@ ExamplesView::ExamplesView(QWidget* parent)
 
 void ExamplesView::setDiagnosis(const engine::Diagnosis& d) {
   reports_ = d.examples;
-  examples_->rows()->setRows(exampleRows(reports_));
+  examples_->rows()->setRows(partingRows(reports_));
   examples_->fitColumns();
   continued_->setText(d.prompt.empty() ? QString() : "One prompt, gone on with: " + text(d.prompt).simplified() + " …");
   continuations_->rows()->setRows(continuationRows(d));
