@@ -28,6 +28,8 @@ using Row = std::vector<std::int64_t>;
 
 namespace {
 
+const auto k_held_out_rows = static_cast<std::size_t>(engine::DataSpec{}.validation_rows);
+
 constexpr std::int64_t k_bos = 1;
 
 /// Words w0, w1, … as whole tokens behind a BOS. Id 2 + i.

@@ -28,13 +28,13 @@ std::int64_t mapParameters(const engine::Recipe& recipe, const engine::ModelInfo
   if (!map.learned) return 0;
   const std::int64_t f = columns(map, m.head_dim);
   const std::int64_t bias = !map.bias ? 0 : map.bias_size == "head" ? 1 : f;
-  std::int64_t one = m.head_dim * f + bias, maps = m.heads;
-  if (map.sharing == "layer") maps = 1;
-  if (map.sharing == "model") {
-    maps = 1;
-    one = m.heads * m.head_dim * m.heads * f + (map.bias ? m.heads * f : 0);
-  }
-  return convertedLayers(recipe, m) * maps * one * (map.tied ? 1 : 2);
+  const auto joined = [&](std::int64_t heads) {  // one W over all heads
+    return heads * m.head_dim * heads * f + (map.bias ? heads * f : 0);
+  };
+  const std::int64_t copies = map.sharing == "layer" ? 1 : m.heads, one = copies * (m.head_dim * f + bias);
+  const std::int64_t query = map.sharing == "model" ? joined(m.heads) : one;
+  const std::int64_t key = map.tied ? 0 : map.sharing == "model" ? joined(m.kv_heads) : one;
+  return convertedLayers(recipe, m) * (query + key);
 }
 
 std::int64_t mixingParameters(const engine::Recipe& recipe, const engine::ModelInfo& m) {
@@ -42,7 +42,7 @@ std::int64_t mixingParameters(const engine::Recipe& recipe, const engine::ModelI
   if (!mixing.trainable) return 0;
   const std::int64_t layers = convertedLayers(recipe, m);
   if (mixing.kind == "learned" || mixing.kind == "shared-denominator") return layers * m.heads;
-  if (mixing.kind == "gated") return layers * m.heads * m.hidden;
+  if (mixing.kind == "gated") return layers * m.heads * (m.hidden + 1);
   return 0;
 }
 
