@@ -11,7 +11,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include "engine/apply.h"
 #include "engine/event.h"
 #include "engine/recipe.h"
 #include "engine/run_store.h"
@@ -67,13 +66,6 @@ void apply_settings(engine::Recipe& recipe, const std::vector<std::string>& sett
 /// does not keep the next from running unless `stop_on_error`, with which they are queued one at a time.
 /// 0: all are done; 1: one failed; 3: stopped by a signal. Throws WrongUse where a recipe has a problem; nothing runs then.
 int run_all(const Common& common, const std::vector<engine::Recipe>& recipes, bool stop_on_error);
-
-struct SubjectOptions {
-  std::string model, run, checkpoint;
-  std::int64_t window = 0;
-};
-/// --model: the model with its conversion's start; --run: a run's recipe and one of its checkpoints.
-engine::Subject subject(const Common& common, const SubjectOptions& options);
 
 /// One self-contained HTML file about some runs: verdict, component table, curves as inline SVG, recipes.
 void write_report(const engine::RunReader& reader, const std::vector<engine::RunInfo>& runs, const std::filesystem::path& file);

@@ -49,7 +49,10 @@ void list_keys(const Common& common, engine::Recipe recipe) {
 void show_recipe(const Common& common, const RecipeOptions& o) {
   if (o.recipe.empty() && !o.keys) return list_presets(common);
   engine::Recipe recipe = o.recipe.empty() ? engine::Recipe{} : preset_or_file(o.recipe);
-  if (o.recipe.empty()) recipe.stages = {engine::StageSpec{.kind = "transfer"}, engine::StageSpec{.kind = "finetune"}};
+  if (o.recipe.empty()) {
+    recipe.stages.resize(2);
+    recipe.stages[0].kind = "transfer";
+  }
   apply_settings(recipe, o.settings);
   if (o.keys) return list_keys(common, std::move(recipe));
   const std::string text = o.resolved ? engine::to_resolved_yaml(recipe) : engine::to_yaml(recipe);
