@@ -271,8 +271,8 @@ std::string write(const Recipe& recipe, bool everything, const std::vector<std::
 
 int key_rank(const std::string& path) {
   const std::string p = canonical_path(path);
-  if (p.ends_with("].kind")) return 0;
-  for (const char* end : {".preset", ".trainable", ".objective", "lr_schedule.kind", "mixing.kind"})
+  if (p.ends_with("].kind") || p.ends_with("mixing.kind")) return 0;
+  for (const char* end : {".preset", ".trainable", ".objective", "lr_schedule.kind"})
     if (p.ends_with(end)) return 1;
   for (const char* end : {"feature_map.activation", "feature_map.negation", "feature_map.bias", "evaluation.shots"})
     if (p.ends_with(end)) return 2;

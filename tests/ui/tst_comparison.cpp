@@ -2,6 +2,7 @@
 
 #include <QTest>
 #include <cmath>
+#include <set>
 
 #include "ui/models/ablation_model.h"
 #include "ui/models/comparison.h"
