@@ -9,6 +9,7 @@
 #include "app/commands.h"
 #include "app/paths.h"
 #include "engine/error.h"
+#include "engine/eval/intervals.h"
 #include "engine/execute.h"
 #include "engine/log.h"
 #include "engine/session.h"
@@ -240,13 +241,6 @@ void compare_runs(const Common& common, const std::vector<std::string>& names, c
   if (common.json != "-") std::cout << text << "\nWhat differs:\n" << difference_text;
 }
 
-/// Two-sided 95 % Student quantile for `degrees` of freedom.
-double student_95(std::size_t degrees) {
-  constexpr double k_table[] = {12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228,
-                                2.201,  2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086};
-  return degrees == 0 ? std::nan("") : degrees <= std::size(k_table) ? k_table[degrees - 1] : 1.96 + 2.5 / static_cast<double>(degrees);
-}
-
 /// Runs of one setting (equal recipe but for name and seed) as one row: mean and 95 % t interval over seeds.
 void compare_seeds(const Common& common, const std::vector<std::string>& names, const std::string& task) {
   const engine::RunReader reader(default_paths(common.store).store);
@@ -283,10 +277,8 @@ void compare_seeds(const Common& common, const std::vector<std::string>& names, 
       const auto found = g.values.find(column);
       if (found == g.values.end()) return std::string(" – |");
       const auto& v = found->second;
-      double mean = 0, squares = 0;
-      for (double x : v) mean += x / static_cast<double>(v.size());
-      for (double x : v) squares += (x - mean) * (x - mean);
-      const double half = v.size() < 2 ? std::nan("") : student_95(v.size() - 1) * std::sqrt(squares / static_cast<double>(v.size() - 1) / static_cast<double>(v.size()));
+      const engine::Estimate over = engine::t_interval(v);
+      const double mean = over.value, half = v.size() < 2 ? std::nan("") : over.half();
       row["columns"][column] = {{"mean", number(mean)}, {"half_95", number(half)}, {"n", v.size()}};
       char shown[48];
       std::snprintf(shown, sizeof shown, form, mean, half);
