@@ -5,9 +5,12 @@
 #include <QMessageBox>
 #include <QSettings>
 #include <QTimer>
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "app/commands.h"
 #include "app/paths.h"
@@ -28,7 +31,7 @@ struct Options {
   bool run_example = false;
 };
 
-Options read_options(const QApplication& app) {
+Options read_options(const QCoreApplication& app) {
   QCommandLineParser parser;
   parser.setApplicationDescription(
       "Converts pretrained Transformers to hybrid attention and shows whether the linear half is "
@@ -53,14 +56,26 @@ Options read_options(const QApplication& app) {
   return o;
 }
 
+/// --help and --version are answered without a display.
+void answer_without_display(int argc, char** argv) {
+  const std::vector<std::string> words(argv + 1, argv + argc);
+  const auto asks = [](const std::string& w) {
+    return w == "-h" || w == "--help" || w == "--help-all" || w == "-v" || w == "--version";
+  };
+  if (std::none_of(words.begin(), words.end(), asks)) return;
+  QCoreApplication app(argc, argv);
+  read_options(app);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  QCoreApplication::setApplicationName("equipoise");
+  QCoreApplication::setOrganizationName("equipoise");
+  QCoreApplication::setApplicationVersion(EQUIPOISE_VERSION);
+  answer_without_display(argc, argv);
   QApplication app(argc, argv);
-  QApplication::setApplicationName("equipoise");
-  QApplication::setOrganizationName("equipoise");
   QApplication::setApplicationDisplayName("");
-  QApplication::setApplicationVersion(EQUIPOISE_VERSION);
   const Options options = read_options(app);
 
   std::unique_ptr<ui::EngineBridge> bridge;

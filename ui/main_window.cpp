@@ -59,6 +59,8 @@ MainWindow::MainWindow(std::unique_ptr<EngineBridge> bridge, std::unique_ptr<QSe
   buildMenus();
   connectPages();
   status_ = new QLabel;
+  status_->setProperty("role", "secondary");
+  status_->setContentsMargins(8, 0, 8, 0);
   useFont(status_, TextRole::secondary);
   queue_ = new QPushButton;
   queue_->setProperty("role", "quiet");
@@ -274,7 +276,7 @@ void MainWindow::setZoom(double zoom) {
 }
 
 void MainWindow::restyle() {
-  applyTheme(*qApp, scheme_, zoom_);
+  applyTheme(scheme_, zoom_);
   // The menu bar places its corner when it is resized only, and sizes follow the new font later.
   QTimer::singleShot(0, this, [this] {
     menuBar()->cornerWidget()->resize(menuBar()->cornerWidget()->sizeHint());

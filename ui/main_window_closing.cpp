@@ -14,7 +14,7 @@ void MainWindow::restore() {
   scheme_ = settings_->value("theme").toString() == "dark" ? Scheme::dark : Scheme::light;
   const double zoom = settings_->value("zoom", 1.0).toDouble();
   zoom_ = zoom >= 0.8 && zoom <= 2 ? zoom : 1;
-  applyTheme(*qApp, scheme_, zoom_);
+  applyTheme(scheme_, zoom_);
 }
 
 void MainWindow::remember() {

@@ -4,13 +4,13 @@
 #include <QFontDatabase>
 #include <QPainter>
 #include <QPainterPath>
-#include <QStyle>
-#include <QStyleFactory>
+#include <QPointer>
+#include <QToolTip>
 #include <QWidget>
 #include <array>
 #include <cmath>
 
-#include "ui/style_sheet.h"
+#include "ui/style.h"
 
 /// A static library's resources are not seen until they are asked for; outside of any namespace by
 /// Qt's rule.
@@ -220,15 +220,15 @@ void useFont(QWidget* widget, TextRole role) {
 }
 
 void repolish(QWidget* widget) {
-  widget->style()->unpolish(widget);
-  widget->style()->polish(widget);
+  dressForRole(widget);
   widget->update();
 }
 
-void applyTheme(QApplication& app, Scheme scheme, double zoom) {
+void applyTheme(Scheme scheme, double zoom) {
   loadResources();
-  // Once: the style sheets of single widgets keep a pointer to the application's style.
-  if (app.styleSheet().isEmpty()) QApplication::setStyle(QStyleFactory::create("Fusion"));
+  static QPointer<Style> style;
+  if (!style || QApplication::style() != style) QApplication::setStyle(style = new Style);
+  style->setZoom(zoom);
   const Colors& c = colorsFor(scheme);
   QPalette palette;
   palette.setColor(QPalette::Window, c.window);
@@ -241,7 +241,7 @@ void applyTheme(QApplication& app, Scheme scheme, double zoom) {
   palette.setColor(QPalette::BrightText, c.error);
   palette.setColor(QPalette::ToolTipBase, c.panel);
   palette.setColor(QPalette::ToolTipText, c.text);
-  palette.setColor(QPalette::PlaceholderText, c.secondary);
+  palette.setColor(QPalette::PlaceholderText, mix(c.secondary, c.window, 0.35));
   palette.setColor(QPalette::Highlight, c.accent);
   palette.setColor(QPalette::HighlightedText, c.on_accent);
   palette.setColor(QPalette::Link, c.accent);
@@ -254,13 +254,21 @@ void applyTheme(QApplication& app, Scheme scheme, double zoom) {
     palette.setColor(QPalette::Disabled, role, mix(c.secondary, c.window, 0.35));
   palette.setColor(QPalette::Disabled, QPalette::Highlight, c.line);
   QApplication::setPalette(palette);
+  QToolTip::setPalette(palette);
+  // A chosen row or menu entry is tinted; chosen text takes the accent itself.
+  palette.setColor(QPalette::Highlight,
+                   mix(c.panel, c.accent, scheme == Scheme::dark ? 0.28 : 0.16));
+  palette.setColor(QPalette::HighlightedText, c.text);
+  QApplication::setPalette(palette, "QAbstractItemView");
+  QApplication::setPalette(palette, "QMenu");
   QFont font = QApplication::font();
   font.setPointSizeF(10 * zoom);
   QApplication::setFont(font);
-  app.setStyleSheet(styleSheet(c, zoom));
-  for (QWidget* widget : QApplication::allWidgets())
+  for (QWidget* widget : QApplication::allWidgets()) {
     if (const int role = widget->property(k_text_role).toInt())
       widget->setFont(fontOf(TextRole(role)));
+    if (widget->testAttribute(Qt::WA_WState_Polished)) dressForRole(widget);
+  }
 }
 
 }  // namespace ui

@@ -1,6 +1,6 @@
 #pragma once
 /// Colours, fonts and component marks in one place. Widgets ask for them when they draw, so a theme
-/// switch is nothing but a new application palette and style sheet.
+/// switch is nothing but a new application palette.
 
 #include <QColor>
 #include <QFont>
@@ -8,7 +8,6 @@
 #include <QPalette>
 #include <QString>
 
-class QApplication;
 class QPainter;
 class QWidget;
 
@@ -22,8 +21,7 @@ struct Colors {
 
 const Colors& colorsFor(Scheme scheme);
 Scheme schemeOf(const QPalette& palette);
-/// The theme is the application's: style sheets give single widgets palettes of their own that lag
-/// behind it.
+/// The theme is the application's, whatever palette a single widget has.
 Scheme schemeOf(const QWidget* widget);
 const Colors& colorsOf(const QWidget* widget);
 /// WCAG 2 contrast ratio, 1 to 21.
@@ -62,10 +60,10 @@ QFont secondaryFont();  ///< 9 pt
 QFont figureFont();     ///< large read-outs
 QFont monospaceFont();
 
-/// Palette, font and the style sheet on Fusion. `zoom` scales text, 1 to 2.
-void applyTheme(QApplication& app, Scheme scheme, double zoom = 1);
+/// Palette, font and the application's style. `zoom` scales text, 1 to 2.
+void applyTheme(Scheme scheme, double zoom = 1);
 
-/// Makes the style sheet see a changed property of a widget.
+/// Makes the style see a changed property ("role", "level", "problem") of a widget.
 void repolish(QWidget* widget);
 
 /// A 16-pixel line icon of resources/icons, drawn in the colour of the current palette.

@@ -80,7 +80,7 @@ class TestDiagnosePage : public QObject {
   Q_OBJECT
 
  private Q_SLOTS:
-  void initTestCase() { ui::applyTheme(*qApp, ui::Scheme::light); }
+  void initTestCase() { ui::applyTheme(ui::Scheme::light); }
 
   void a_model_is_diagnosed_kept_and_shown_again() {
     Desk desk;

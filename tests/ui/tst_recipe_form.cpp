@@ -34,7 +34,7 @@ class TestRecipeForm : public QObject {
   Q_OBJECT
 
  private Q_SLOTS:
-  void initTestCase() { ui::applyTheme(*qApp, ui::Scheme::light); }
+  void initTestCase() { ui::applyTheme(ui::Scheme::light); }
 
   void every_field_goes_to_the_recipe_and_back() {
     for (const engine::Preset& preset : engine::presets()) {

@@ -33,7 +33,7 @@ class TestScheduleEditor : public QObject {
   };
 
  private Q_SLOTS:
-  void initTestCase() { ui::applyTheme(*qApp, ui::Scheme::light); }
+  void initTestCase() { ui::applyTheme(ui::Scheme::light); }
 
   void a_drag_is_one_command_and_snaps() {
     Setting s;

@@ -90,7 +90,7 @@ class TestWorkbench : public QObject {
     QTRY_VERIFY_WITH_TIMEOUT(window->bridge()->idle(), 60000);
     QTRY_COMPARE(list->count(), 0);
     QCOMPARE(window->bridge()->run(ids[0])->state, engine::RunState::cancelled);
-    QCOMPARE(window->bridge()->run(ids[1])->state, engine::RunState::done);
+    QTRY_COMPARE(window->bridge()->run(ids[1])->state, engine::RunState::done);
   }
 
   void unfinished_work_comes_back() {

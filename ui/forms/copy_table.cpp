@@ -16,7 +16,6 @@ CopyTable::CopyTable(RowsModel* model, const QString& name, QWidget* parent)
   setModel(filter_);
   setAccessibleName(name);
   setFrameShape(QFrame::NoFrame);
-  setStyleSheet("QTableView { border: none; border-radius: 0px; }");
   setSelectionBehavior(QAbstractItemView::SelectRows);
   setSelectionMode(QAbstractItemView::ExtendedSelection);
   setEditTriggers(QAbstractItemView::NoEditTriggers);

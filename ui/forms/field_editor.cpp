@@ -262,9 +262,8 @@ void FieldEditor::show(const engine::Value& value, bool differs, const QString& 
     line_->setText(shown);
     line_->setCursorPosition(0);
   }
-  mark_->setStyleSheet(
-      differs ? QString("background:%1; border-radius:3px;").arg(colorsOf(this).accent.name())
-              : QString());
+  mark_->setProperty("role", differs ? "mark" : "");
+  mark_->update();
   mark_->setToolTip(differs ? "Differs from the preset: " +
                                   (preset_text.isEmpty() ? QString("empty") : preset_text)
                             : QString());

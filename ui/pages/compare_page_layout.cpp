@@ -35,7 +35,6 @@ void plainTable(QTableView* view, const QString& name) {
   view->verticalHeader()->setDefaultSectionSize(QFontMetrics(QApplication::font()).height() + 12);
   view->horizontalHeader()->setHighlightSections(false);
   view->setFrameShape(QFrame::NoFrame);
-  view->setStyleSheet("QTableView { border: none; border-radius: 0px; }");
   view->setSelectionBehavior(QAbstractItemView::SelectRows);
   view->setHorizontalScrollMode(QAbstractItemView::ScrollPerPixel);
   view->setTabKeyNavigation(false);

@@ -243,6 +243,7 @@ QWidget* RunPage::buildSide() {
       "evaluation.");
   bar_ = new QProgressBar;
   bar_->setTextVisible(false);
+  bar_->setFixedHeight(6);
   bar_->setRange(0, 1000);
   bar_->setAccessibleName("Progress of the run");
   phase_ = new QLabel;

@@ -140,7 +140,6 @@ QWidget* TaskPage::buildTasks() {
   tasks_->setHeaderHidden(true);
   tasks_->setAccessibleName("Tasks");
   tasks_->setFrameShape(QFrame::NoFrame);
-  tasks_->setStyleSheet("QTreeView { border: none; border-radius: 0px; }");
   tasks_->setIndentation(14);
   auto* words = new QLineEdit;
   words->setPlaceholderText("Filter tasks…");

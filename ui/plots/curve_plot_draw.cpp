@@ -96,9 +96,8 @@ void CurvePlot::Impl::restyle(const CurvePlot* owner) {
   plot->xAxis->grid()->setVisible(false);
   zero->setPen(QPen(c.secondary, 1));
   cross->setPen(QPen(c.secondary, 1, Qt::DashLine));
-  corner->setStyleSheet(
-      QString("background:%1; color:%2; border:1px solid %3; border-radius:4px; padding:4px 8px;")
-          .arg(c.panel.name(), c.text.name(), c.line.name()));
+  corner->setProperty("role", "card");
+  corner->setContentsMargins(8, 4, 8, 4);
   useFont(corner, TextRole::secondary);
   for (auto& [id, curve] : curves) {
     dropItems(curve);
