@@ -67,14 +67,27 @@ const RunData* EngineBridge::data(engine::RunId id) {
     data.info = *info;
     data.last_seq = info->last_seq;
     data.recipe = engine::parse_recipe(info->recipe).recipe;
-    for (const auto& [name, points] : reader_->series(id)) {
-      auto& curve = data.series[name];
-      curve.reserve(points.size());
-      for (const auto& p : points) curve.push_back({double(p.step), p.value, 0});
-    }
     for (const auto& e : reader_->evaluations(id))
       data.addEvaluation(e.step, e.component, e.task, e.metric, e.value, e.stderr_, e.n);
     return &data_.emplace(id, std::move(data)).first->second;
+  } catch (const std::exception& error) {
+    Q_EMIT failed(QString::fromUtf8(error.what()));
+    return nullptr;
+  }
+}
+
+const RunData* EngineBridge::dataWithSeries(engine::RunId id) {
+  if (!data(id)) return nullptr;
+  RunData& shown = data_.at(id);
+  if (shown.has_series) return &shown;
+  try {
+    for (const auto& [name, points] : reader_->series(id)) {
+      auto& curve = shown.series[name];
+      curve.reserve(points.size());
+      for (const auto& p : points) curve.push_back({double(p.step), p.value, 0});
+    }
+    shown.has_series = true;
+    return &shown;
   } catch (const std::exception& error) {
     Q_EMIT failed(QString::fromUtf8(error.what()));
     return nullptr;

@@ -36,9 +36,12 @@ class EngineBridge : public QObject {
 
   const std::vector<engine::RunInfo>& runs() const { return runs_; }
   const engine::RunInfo* run(engine::RunId id) const;
-  /// The run's data; read from the store on first use and kept up while the program runs. Null: it
-  /// cannot be read.
+  /// The run's data without its series, which a list or a comparison of hundreds of runs does not
+  /// need; read from the store on first use and kept up while the program runs. Null: it cannot be
+  /// read.
   const RunData* data(engine::RunId id);
+  /// The same with every point of every series.
+  const RunData* dataWithSeries(engine::RunId id);
   bool isOurs(engine::RunId id) const { return ours_.contains(id); }
   std::optional<engine::RunId> current() const;
   bool paused(engine::RunId id) const { return session_ && session_->paused(id); }

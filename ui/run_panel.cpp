@@ -1,5 +1,6 @@
 #include "ui/run_panel.h"
 
+#include <QElapsedTimer>
 #include <QInputDialog>
 #include <QLabel>
 #include <QLineEdit>
@@ -120,9 +121,10 @@ class RunDelegate : public QStyledItemDelegate {
 
   bool editorEvent(QEvent* event, QAbstractItemModel* model, const QStyleOptionViewItem& option,
                    const QModelIndex& index) override {
-    const bool click =
-        event->type() == QEvent::MouseButtonRelease &&
-        tick(option.rect.adjusted(0, headHeight(index), 0, 0)).adjusted(-8, -8, 6, 8).contains(static_cast<QMouseEvent*>(event)->pos());
+    const bool click = event->type() == QEvent::MouseButtonRelease &&
+                       tick(option.rect.adjusted(0, headHeight(index), 0, 0))
+                           .adjusted(-8, -8, 6, 8)
+                           .contains(static_cast<QMouseEvent*>(event)->pos());
     const bool key =
         event->type() == QEvent::KeyPress && static_cast<QKeyEvent*>(event)->key() == Qt::Key_Space;
     if (!click && !key) return false;
@@ -207,12 +209,15 @@ RunPanel::RunPanel(EngineBridge* bridge, QWidget* parent)
   connect(bridge_, &EngineBridge::runUpdated, this, [this](qint64 id) {
     if (const RunData* shown = bridge_->data(id)) model_->setResults(*shown);
   });
+  reading_.setSingleShot(true);
+  connect(&reading_, &QTimer::timeout, this, &RunPanel::readResults);
   refresh();
 }
 
 void RunPanel::applyFilter() {
   filter_->setWords(words_->text());
-  problem_->setText(filter_->problem().isEmpty() ? QString() : "Filter: " + filter_->problem() + ".");
+  problem_->setText(filter_->problem().isEmpty() ? QString()
+                                                 : "Filter: " + filter_->problem() + ".");
   problem_->setVisible(!filter_->problem().isEmpty());
   view_->doItemsLayout();
 }
@@ -250,18 +255,30 @@ void RunPanel::refresh() {
   const bool any = model_->rowCount() > 0;
   view_->setVisible(any);
   empty_->setVisible(!any);
-  // Results of older runs are read a few at a time, so that a long list does not hold up the
-  // window.
-  int budget = 8;
-  for (int i = 0; i < model_->rowCount() && budget > 0; ++i) {
+  readResults();
+}
+
+/// Results of older runs are read for a few milliseconds a turn of the event loop, so that a long
+/// list does not hold up the window.
+void RunPanel::readResults() {
+  constexpr int k_turn_ms = 8;
+  QElapsedTimer clock;
+  clock.start();
+  for (int i = 0; i < model_->rowCount(); ++i) {
     const QModelIndex at = model_->index(i);
     if (!at.data(RunListModel::ResultRole).toString().isEmpty() ||
         at.data(RunListModel::ReadRole).toBool())
       continue;
     if (engine::RunState(at.data(RunListModel::StateRole).toInt()) == engine::RunState::queued)
       continue;
-    if (const RunData* shown = bridge_->data(model_->idAt(i))) model_->setResults(*shown);
-    --budget;
+    if (clock.elapsed() >= k_turn_ms) {
+      reading_.start(0);
+      return;
+    }
+    if (const RunData* shown = bridge_->data(model_->idAt(i)))
+      model_->setResults(*shown);
+    else
+      return;
   }
 }
 

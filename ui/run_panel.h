@@ -1,6 +1,7 @@
 #pragma once
 /// The list of runs with its filter: choose one to see it, tick several to compare them.
 
+#include <QTimer>
 #include <QWidget>
 
 #include "ui/engine_bridge.h"
@@ -41,12 +42,14 @@ class RunPanel : public QWidget {
 
  private:
   void refresh();
+  void readResults();
   void showMenu(const QPoint& at);
   void applyFilter();
   void fillGroupMenu();
   EngineBridge* bridge_;
   RunListModel* model_;
   RunFilter* filter_;
+  QTimer reading_;
   QLineEdit* words_;
   QListView* view_;
   QLabel* empty_;

@@ -149,8 +149,8 @@ void FieldEditor::buildControl(const engine::Value& value) {
 }
 
 void FieldEditor::addChoiceMenu() {
-  auto* action =
-      line_->addAction(QIcon(":/icons/chevron-down-grey.svg"), QLineEdit::TrailingPosition);
+  auto* action = line_->addAction(lineIcon("chevron-down", QColor(0x80, 0x80, 0x80)),
+                                  QLineEdit::TrailingPosition);
   action->setToolTip("Choose " + q(info_.label).toLower());
   connect(action, &QAction::triggered, this, [this] {
     QMenu menu(this);

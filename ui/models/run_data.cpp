@@ -51,8 +51,9 @@ bool RunData::absorb(const engine::Event& event) {
                         },
                         [&](const engine::StageStarted&) { return true; },
                         [&](const engine::Points& e) {
-                          for (const auto& [name, value] : e.values)
-                            put(series[name], CurvePoint{double(e.step), value, 0}, &CurvePoint::x);
+                          if (has_series)
+                            for (const auto& [name, value] : e.values)
+                              put(series[name], CurvePoint{double(e.step), value, 0}, &CurvePoint::x);
                           info.steps = e.step;
                           return true;
                         },

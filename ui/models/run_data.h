@@ -32,6 +32,7 @@ struct PlanStep {
 struct RunData {
   engine::RunInfo info;
   engine::Recipe recipe;
+  bool has_series = false;  ///< read from the store and kept up by events from then on
   std::map<std::string, std::vector<CurvePoint>> series;
   std::map<ScoreKey, std::vector<ScorePoint>> scores;  ///< each task's own metric, 0..1
   std::map<ScoreKey, std::vector<ScorePoint>> perplexity;

@@ -283,9 +283,13 @@ void ComparePage::refreshPaired(const std::vector<const RunData*>& chosen_runs) 
 }
 
 void ComparePage::refreshDifferences(const std::vector<const RunData*>& chosen_runs) {
+  // A run's recipe never changes.
+  std::pair<std::vector<engine::RunId>, QStringList> of{runs_, labels(chosen_runs)};
+  if (of == differences_of_) return;
+  differences_of_ = std::move(of);
   std::vector<engine::Recipe> recipes;
   for (const RunData* run : chosen_runs) recipes.push_back(run->recipe);
-  differences_->setRecipes(labels(chosen_runs), recipes);
+  differences_->setRecipes(differences_of_.second, recipes);
   const bool any = differences_->rowCount() > 0;
   difference_view_->setVisible(any);
   same_->setVisible(!any);
@@ -297,7 +301,9 @@ void ComparePage::refreshDifferences(const std::vector<const RunData*>& chosen_r
   header->setSectionResizeMode(chosen_runs.size() > 3 ? QHeaderView::Interactive
                                                       : QHeaderView::Stretch);
   header->setSectionResizeMode(0, QHeaderView::ResizeToContents);
-  QTimer::singleShot(0, difference_view_, &QTableView::resizeRowsToContents);
+  // Values wrap where a few columns share the room; many columns scroll instead.
+  if (chosen_runs.size() <= 8)
+    QTimer::singleShot(0, difference_view_, &QTableView::resizeRowsToContents);
 }
 
 void ComparePage::showPaper(const QStringList& ids) {

@@ -89,6 +89,8 @@ class ComparePage : public QWidget {
   std::vector<ComparedRow> printed() const;
 
   EngineBridge* bridge_;
+  /// The runs and labels whose differences are shown.
+  std::pair<std::vector<engine::RunId>, QStringList> differences_of_;
   std::vector<engine::RunId> runs_;
   std::vector<ComparedRow> rows_;  ///< of the chosen runs, as they are shown
   QStringList paper_;

@@ -27,6 +27,7 @@ namespace ui {
 namespace {
 
 constexpr char k_run_of_chip[] = "run";
+constexpr std::size_t k_most_chips = 16;  ///< more would not fit in a line and cost time
 constexpr char k_no_evaluation[] = "The chosen runs have no evaluation yet.";
 
 void plainTable(QTableView* view, const QString& name) {
@@ -292,13 +293,16 @@ QWidget* ComparePage::buildDifferences() {
 }
 
 void ComparePage::refreshChips(const std::vector<const RunData*>& chosen_runs) {
-  const QStringList names = labels(chosen_runs);
+  QStringList names = labels(chosen_runs);
+  const auto more = qsizetype(chosen_runs.size() - std::min(chosen_runs.size(), k_most_chips));
+  if (more > 0)
+    names = names.first(k_most_chips) << QString("and %1 more, ticked in the list").arg(more);
   QStringList shown;
   for (int i = 0; i < chips_->count(); ++i)
     if (QWidget* w = chips_->itemAt(i)->widget()) shown << w->property("name").toString();
   if (shown == names && !names.isEmpty()) return;
   clearLayout(chips_);
-  for (std::size_t i = 0; i < chosen_runs.size(); ++i) {
+  for (std::size_t i = 0; i < std::min(chosen_runs.size(), k_most_chips); ++i) {
     const QString name = names[int(i)];
     auto* chip = new QPushButton(
         lineIcon("close"), QFontMetrics(font()).elidedText(name, Qt::ElideMiddle, 180));
@@ -313,6 +317,12 @@ void ComparePage::refreshChips(const std::vector<const RunData*>& chosen_runs) {
     const engine::RunId id = chosen_runs[i]->info.id;
     connect(chip, &QPushButton::clicked, this, [this, id] { Q_EMIT removed(id); });
     chips_->addWidget(chip);
+  }
+  if (more > 0) {
+    auto* rest = new QLabel(names.last());
+    rest->setProperty("role", "secondary");
+    rest->setProperty("name", names.last());
+    chips_->addWidget(rest);
   }
   chips_->addStretch();
 }

@@ -53,14 +53,14 @@ void RunPage::setRun(engine::RunId id) {
   loss_->clearCurves();
   accuracy_->fit();
   loss_->fit();
-  const RunData* shown = id ? bridge_->data(id) : nullptr;
+  const RunData* shown = id ? bridge_->dataWithSeries(id) : nullptr;
   if (!shown) run_ = 0;
   stack_->setCurrentIndex(shown ? 1 : 0);
   if (shown) refresh();
 }
 
 void RunPage::refresh() {
-  const RunData* shown = run_ ? bridge_->data(run_) : nullptr;
+  const RunData* shown = run_ ? bridge_->dataWithSeries(run_) : nullptr;
   if (!shown) return;
   const auto tasks = shown->tasks();
   if (int(tasks.size()) != tasks_->count() && !tasks.empty()) {
@@ -148,7 +148,7 @@ void RunPage::chooseHeat(const QString& title) {
   heat_->setCurrentIndex(std::max(0, heat_->findText(title)));
   heat_chosen_ = true;
   since_heat_.invalidate();
-  if (const RunData* shown = run_ ? bridge_->data(run_) : nullptr) refreshHeat(*shown);
+  if (const RunData* shown = run_ ? bridge_->dataWithSeries(run_) : nullptr) refreshHeat(*shown);
 }
 
 /// A picture of many layers and steps is not made anew at every tick.

@@ -91,7 +91,7 @@ RunPage::RunPage(EngineBridge* bridge, QWidget* parent) : QWidget(parent), bridg
     if (run_ == 0) return;
     if (!bridge_->run(run_))
       setRun(0);
-    else if (const RunData* shown = bridge_->data(run_))
+    else if (const RunData* shown = bridge_->dataWithSeries(run_))
       refreshProgress(*shown);
   });
 }

@@ -50,10 +50,7 @@ BarPlot::BarPlot(const QString& name, const QString& y_title, QWidget* parent)
   setObjectName(name);
   setAccessibleName(name);
   Impl& d = *impl_;
-  d.plot = new QCustomPlot(this);
-  d.plot->setPlottingHint(QCP::phFastPolylines, true);
-  d.plot->installEventFilter(this);
-  d.plot->setAccessibleName(name);
+  d.plot = newPlot(this, name);
   d.plot->yAxis->setLabel(y_title);
   auto* layout = new QVBoxLayout(this);
   layout->setContentsMargins(0, 0, 0, 0);
@@ -87,6 +84,10 @@ void BarPlot::rebuild() {
   plot->clearItems();
   plot->setBackground(QBrush(c.panel));
   const QFontMetrics fm(secondaryFont());
+  const double room =
+      double(std::max(1, plot->axisRect()->width())) / std::max<double>(1, double(d.groups.size()));
+  // Hundreds of groups: outlines and whiskers would cover the bars, and take seconds to draw.
+  const bool slim = room * d.barWidth() < 4;
   double low = 0, high = 0;
   for (std::size_t s = 0; s < d.series.size(); ++s) {
     const SeriesStyle style = d.series[s].style(scheme);
@@ -94,16 +95,18 @@ void BarPlot::rebuild() {
     bars->setWidth(d.barWidth() * 0.86);
     bars->setPen(QPen(style.color, style.open || style.dash != Qt::SolidLine ? 1.2 : 0.0,
                       style.dash == Qt::SolidLine ? Qt::SolidLine : style.dash));
+    if (slim) bars->setPen(Qt::NoPen);
+    bars->setAntialiased(!slim);
     bars->setBrush(mix(c.panel, style.color,
                        style.open                    ? 0.35
                        : style.dash == Qt::SolidLine ? 0.92
                                                      : 0.5));
     auto* whiskers = new QCPErrorBars(plot->xAxis, plot->yAxis);
-    whiskers->removeFromLegend();
     whiskers->setDataPlottable(bars);
     whiskers->setPen(QPen(c.text, 1));
     whiskers->setWhiskerWidth(7);
     whiskers->setSymbolGap(0);
+    whiskers->setVisible(!slim);
     QVector<QCPBarsData> values;
     QVector<QCPErrorBarsData> errors;
     for (std::size_t g = 0; g < d.series[s].bars.size(); ++g) {
@@ -121,10 +124,10 @@ void BarPlot::rebuild() {
   d.drawLevels(c, low, high);
   const bool empty = high <= low;
   auto ticker = QSharedPointer<QCPAxisTickerText>::create();
-  const double room =
-      double(std::max(1, plot->axisRect()->width())) / std::max<double>(1, double(d.groups.size()));
-  for (int g = 0; g < d.groups.size(); ++g)
-    ticker->addTick(g, fm.elidedText(d.groups[g], Qt::ElideMiddle, int(room) - 8));
+  // Groups too narrow for a word are named at a distance.
+  const int stride = std::max(1, int(std::ceil(48 / std::max(room, 1.0))));
+  for (int g = 0; g < d.groups.size(); g += stride)
+    ticker->addTick(g, fm.elidedText(d.groups[g], Qt::ElideMiddle, int(room * stride) - 8));
   plot->xAxis->setTicker(ticker);
   plot->xAxis->setRange(-0.55, std::max<double>(1, double(d.groups.size())) - 0.45);
   plot->yAxis->setRange(low * 1.08, empty ? 1 : high * 1.08);

@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "ui/plots/curve_plot_impl.h"
+#include "ui/plots/plot_parts.h"
 
 namespace ui {
 
@@ -17,17 +18,14 @@ CurvePlot::CurvePlot(const QString& name, const QString& x_title, const QString&
   setObjectName(name);
   setAccessibleName(name);
   Impl& d = *impl_;
-  d.plot = new QCustomPlot(this);
-  d.plot->setPlottingHint(QCP::phFastPolylines, true);
+  d.plot = newPlot(this, name);
   d.plot->setNoAntialiasingOnDrag(true);
   d.plot->setInteractions(QCP::iRangeDrag | QCP::iRangeZoom);
   d.plot->setFocusPolicy(Qt::StrongFocus);
-  d.plot->setAccessibleName(name);
   d.plot->setWhatsThis(
       "Drag to move, wheel to zoom (over an axis: that axis only), double-click or F to see all "
       "again. "
       "Right-click to export. Arrow keys move the crosshair.");
-  d.plot->installEventFilter(this);
   auto* layout = new QVBoxLayout(this);
   layout->setContentsMargins(0, 0, 0, 0);
   layout->addWidget(d.plot);

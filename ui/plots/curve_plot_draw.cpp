@@ -204,6 +204,9 @@ void CurvePlot::Impl::placeLabels(const CurvePlot*) {
         std::clamp(plot->yAxis->coordToPixel(y), double(area.top()), double(area.bottom())),
         &curve);
   }
+  // Where there is no room for all, the first curves keep their names.
+  const auto room = std::size_t(std::max(1, area.height() / line));
+  if (ends.size() > room) ends.erase(ends.begin() + std::ptrdiff_t(room), ends.end());
   std::sort(ends.begin(), ends.end(),
             [](const auto& a, const auto& b) { return a.first < b.first; });
   for (std::size_t i = 1; i < ends.size(); ++i)
@@ -226,6 +229,9 @@ void CurvePlot::Impl::placeCorner(const CurvePlot* owner) {
     corner->hide();
     return;
   }
+  const int line = QFontMetrics(secondaryFont()).height() + 2;
+  const int room = std::max(1, plot->axisRect()->height() / line - 3);
+  int listed = 0, more = 0;
   QString rows;
   double step = std::round(*cross_x);
   double best = INFINITY;
@@ -237,6 +243,11 @@ void CurvePlot::Impl::placeCorner(const CurvePlot* owner) {
       best = std::abs(p->x - *cross_x);
       step = p->x;
     }
+    if (listed >= room) {
+      ++more;
+      continue;
+    }
+    ++listed;
     const QColor color = curve.spec.style(schemeOf(owner)).color;
     rows += QString(
                 "<tr><td style='color:%1'>■&nbsp;</td><td>%2&nbsp;&nbsp;</td><td "
@@ -251,6 +262,7 @@ void CurvePlot::Impl::placeCorner(const CurvePlot* owner) {
     corner->hide();
     return;
   }
+  if (more > 0) rows += QString("<tr><td colspan=4>and %1 more</td></tr>").arg(more);
   corner->setText(QString("<table cellspacing=0><tr><td colspan=4>step %1</td></tr>%2</table>")
                       .arg(step, 0, 'f', 0)
                       .arg(rows));

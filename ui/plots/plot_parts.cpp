@@ -6,6 +6,15 @@
 
 namespace ui {
 
+QCustomPlot* newPlot(QWidget* parent, const QString& name) {
+  auto* plot = new QCustomPlot(parent);
+  plot->setAutoAddPlottableToLegend(false);
+  plot->setPlottingHint(QCP::phFastPolylines, true);
+  plot->setAccessibleName(name);
+  plot->installEventFilter(parent);
+  return plot;
+}
+
 void styleAxis(QCPAxis* axis, const Colors& c) {
   axis->setBasePen(QPen(c.line));
   axis->setTickPen(QPen(c.line));

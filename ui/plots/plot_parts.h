@@ -9,6 +9,8 @@
 
 namespace ui {
 
+/// A plot without the library's legend, whose layout takes time quadratic in the number of curves.
+QCustomPlot* newPlot(QWidget* parent, const QString& name);
 /// Lines, ticks and type of one axis: light, ticks outside, no minor ones.
 void styleAxis(QCPAxis* axis, const Colors& colors);
 QCPScatterStyle scatterStyle(const SeriesStyle& style, const QColor& panel, double size = 5.5);

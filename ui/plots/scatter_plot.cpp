@@ -29,9 +29,7 @@ ScatterPlot::ScatterPlot(const QString& name, QWidget* parent)
   setObjectName(name);
   setAccessibleName(name);
   Impl& d = *impl_;
-  d.plot = new QCustomPlot(this);
-  d.plot->setAccessibleName(name);
-  d.plot->installEventFilter(this);
+  d.plot = newPlot(this, name);
   auto* layout = new QVBoxLayout(this);
   layout->setContentsMargins(0, 0, 0, 0);
   layout->addWidget(d.plot);
