@@ -142,6 +142,7 @@ class TestUiModels : public QObject {
 
   void a_resumed_run_goes_over_its_steps() {
     ui::RunData data;
+    data.has_series = true;
     for (std::int64_t step = 1; step <= 10; ++step)
       QVERIFY(data.absorb({1, step, engine::Points{step, {{"train/loss", double(step)}}}}));
     QVERIFY(!data.absorb({1, 5, engine::Points{99, {{"train/loss", 0.0}}}}));
