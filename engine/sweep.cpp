@@ -25,16 +25,11 @@ struct Setting {
   std::vector<Assignment> values;
 };
 
-struct Axis {
-  std::string path;
-  std::vector<std::string> texts;
-};
-
 /// The file as it stands.
 struct Plan {
   std::string base, name;
   std::vector<Assignment> set;
-  std::vector<Axis> vary;
+  std::vector<SweepAxis> vary;
   std::vector<Setting> runs;
   std::vector<std::int64_t> seeds;
 };
@@ -109,7 +104,7 @@ class SweepReader {
     }
   }
 
-  void axes(const YAML::Node& node, const std::string& path, std::vector<Axis>& out) {
+  void axes(const YAML::Node& node, const std::string& path, std::vector<SweepAxis>& out) {
     const std::string place = "vary" + (path.empty() ? "" : "." + path);
     if (node.IsMap()) {
       for (const auto& [key, child] : entries(node, place + "."))
@@ -123,11 +118,11 @@ class SweepReader {
           place,
           path == "seed" ? "write seeds: [0, 1, 2] beside vary" : "runs are named by what varies",
           node);
-    Axis axis{path, {}};
+    SweepAxis axis{path, {}};
     for (const auto& item : node) {
       const auto text = yaml_text(item);
       if (!text) return problem(place, "expected values, or lists of values", item);
-      axis.texts.push_back(*text);
+      axis.values.push_back(*text);
     }
     out.push_back(std::move(axis));
   }
@@ -225,6 +220,11 @@ class Expansion {
     if (plan_.runs.empty()) plan_.runs.emplace_back();
   }
 
+  /// The base itself instead of its name.
+  void start_from(Recipe recipe) {
+    bases_.emplace(plan_.base, ParsedRecipe{std::move(recipe), {}});
+  }
+
   std::vector<Recipe> recipes() {
     if (!within_bound()) return {};
     std::vector<Recipe> out;
@@ -249,7 +249,7 @@ class Expansion {
     auto times = [&](std::size_t n) {
       count = count > k_most_sweep_runs ? count : count * std::max<std::size_t>(n, 1);
     };
-    for (const auto& axis : plan_.vary) times(axis.texts.size());
+    for (const auto& axis : plan_.vary) times(axis.values.size());
     times(plan_.seeds.size());
     if (count <= k_most_sweep_runs) return true;
     problems_.push_back({"", "more than " + std::to_string(k_most_sweep_runs) +
@@ -259,7 +259,7 @@ class Expansion {
 
   bool next(std::vector<std::size_t>& at) const {
     for (std::size_t i = at.size(); i-- > 0;) {
-      if (++at[i] < plan_.vary[i].texts.size()) return true;
+      if (++at[i] < plan_.vary[i].values.size()) return true;
       at[i] = 0;
     }
     return false;
@@ -293,9 +293,9 @@ class Expansion {
     else
       for (const auto& v : run.values) name += "-" + labels_.at(v.path) + "=" + short_value(v.text);
     for (std::size_t i = 0; i < at.size(); ++i) {
-      const Axis& axis = plan_.vary[i];
-      values.push_back({axis.path, axis.texts[at[i]]});
-      name += "-" + labels_.at(axis.path) + "=" + short_value(axis.texts[at[i]]);
+      const SweepAxis& axis = plan_.vary[i];
+      values.push_back({axis.path, axis.values[at[i]]});
+      name += "-" + labels_.at(axis.path) + "=" + short_value(axis.values[at[i]]);
     }
     return assign(std::move(recipe), std::move(values), name.substr(0, k_longest_name));
   }
@@ -379,6 +379,27 @@ Sweep expand_sweep(const std::string& yaml, const fs::path& folder) {
   }
   if (!sweep.problems.empty()) return sweep;
   sweep.recipes = Expansion(std::move(plan), folder, sweep.problems).recipes();
+  if (!std::ranges::all_of(sweep.problems, &Problem::warning)) sweep.recipes.clear();
+  return sweep;
+}
+
+Sweep expand_sweep(const Recipe& base, const std::vector<SweepAxis>& vary,
+                   const std::vector<std::int64_t>& seeds) {
+  Sweep sweep;
+  std::set<std::string> paths;
+  for (const SweepAxis& axis : vary) {
+    if (axis.values.empty()) sweep.problems.push_back({axis.path, "give at least one value"});
+    if (!paths.insert(axis.path).second)
+      sweep.problems.push_back({axis.path, "the field stands twice"});
+  }
+  if (!sweep.problems.empty()) return sweep;
+  Plan plan;
+  plan.base = "recipe";
+  plan.vary = vary;
+  plan.seeds = seeds;
+  Expansion expansion(std::move(plan), {}, sweep.problems);
+  expansion.start_from(base);
+  sweep.recipes = expansion.recipes();
   if (!std::ranges::all_of(sweep.problems, &Problem::warning)) sweep.recipes.clear();
   return sweep;
 }

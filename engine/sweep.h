@@ -21,6 +21,11 @@ struct Sweep {
                                   ///< field; warnings included
 };
 
+struct SweepAxis {
+  std::string path;                 ///< "attention.window"
+  std::vector<std::string> values;  ///< as the YAML would have them
+};
+
 /// Reads a sweep:
 ///   base: ssd          # a preset, or a recipe file (looked for beside the sweep file)
 ///   name: study        # in front of every run's name; default: the base's name
@@ -34,6 +39,10 @@ struct Sweep {
 /// is unknown, a value that does not fit, two equal runs and more than k_most_sweep_runs of them
 /// are problems. Never throws.
 Sweep expand_sweep(const std::string& yaml, const std::filesystem::path& folder = {});
+/// Every combination of the values, the last axis changing fastest, each with every seed, of a
+/// recipe at hand.
+Sweep expand_sweep(const Recipe& base, const std::vector<SweepAxis>& vary,
+                   const std::vector<std::int64_t>& seeds);
 /// The same for a file; problems carry its path.
 Sweep load_sweep(const std::filesystem::path& file);
 

@@ -58,4 +58,9 @@ Verdict judge(const std::optional<MeasuredDifference>& h, const std::optional<Me
   return v;
 }
 
+double gate_tolerance(const std::string& dtype) {
+  if (dtype == "float64") return 1e-9;
+  return dtype == "float32" ? 1e-4 : 5e-2;
+}
+
 }  // namespace engine

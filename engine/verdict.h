@@ -29,6 +29,10 @@ inline constexpr double k_verdict_margin_points = 2.0;
 Verdict judge(const std::optional<MeasuredDifference>& delta_h, const std::optional<MeasuredDifference>& delta_l,
               bool finished);
 
+/// Largest difference of logits, relative to the largest one, that a run's gates (identity, decode, batch) pass: 1e-4 in
+/// float32, 5e-2 in bfloat16 and float16, 1e-9 in float64.
+double gate_tolerance(const std::string& dtype);
+
 /// "+3.1" and "−0.4", in points.
 std::string points_text(double accuracy_difference, int decimals = 1);
 

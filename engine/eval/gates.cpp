@@ -4,7 +4,9 @@
 #include <cstdio>
 
 #include "engine/model/decoding.h"
+#include "engine/model/load.h"
 #include "engine/torch_api.h"
+#include "engine/verdict.h"
 
 namespace engine {
 namespace {
@@ -12,8 +14,7 @@ namespace {
 constexpr std::int64_t k_most_tokens = 512, k_decoded_tokens = 16;
 
 double tolerance_of(const Model& model) {
-  const auto dtype = model.embedding.scalar_type();
-  return dtype == torch::kFloat64 ? 1e-9 : dtype == torch::kFloat32 ? 1e-4 : 5e-2;
+  return gate_tolerance(dtype_name(model.embedding.scalar_type()));
 }
 
 double relative_difference(const Tensor& found, const Tensor& expected) {

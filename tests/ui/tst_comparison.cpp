@@ -4,13 +4,14 @@
 #include <cmath>
 #include <set>
 
+#include "engine/sweep.h"
+#include "ui/forms/sweep_dialog.h"
 #include "ui/models/ablation_model.h"
 #include "ui/models/comparison.h"
 #include "ui/models/estimate.h"
 #include "ui/models/experiments.h"
 #include "ui/models/layer_series.h"
 #include "ui/models/run_expression.h"
-#include "ui/models/sweep.h"
 #include "ui/models/table_text.h"
 
 namespace {
@@ -240,28 +241,33 @@ class TestComparison : public QObject {
 
   void a_sweep_is_every_combination() {
     const engine::Recipe base = engine::presets().front().recipe;
-    const auto sweep = ui::expandSweep(base,
-                                       {{"attention.window", {"8", "16"}},
-                                        {"stages[1].schedule.dropout", {"[0.9, 0.5]", "[0.5]"}}},
-                                       {0, 1, 2});
-    QVERIFY2(sweep.problem.isEmpty(), qPrintable(sweep.problem));
+    const auto sweep =
+        engine::expand_sweep(base,
+                             {{"attention.window", {"8", "16"}},
+                              {"stages[1].schedule.dropout", {"[0.9, 0.5]", "[0.5]"}}},
+                             {0, 1, 2});
+    QVERIFY(sweep.problems.empty());
     QCOMPARE(sweep.recipes.size(), std::size_t(12));
     std::set<std::string> names;
     for (const auto& recipe : sweep.recipes) names.insert(recipe.name);
     QCOMPARE(names.size(), std::size_t(12));
-    QCOMPARE(sweep.recipes[5].name, base.name + "-window8-dropout0.5-seed2");
+    QCOMPARE(sweep.recipes[5].name, base.name + "-window=8-dropout=0.5-2");
     QCOMPARE(sweep.recipes[5].attention.window, 8);
     QCOMPARE(sweep.recipes[5].stages[1].schedule.dropout, std::vector<double>{0.5});
     QCOMPARE(sweep.recipes[5].seed, 2);
     QCOMPARE(ui::sweepValues("0.9, 0.5; 0.5", true),
              (std::vector<std::string>{"[0.9, 0.5]", "[0.5]"}));
-    QVERIFY(ui::expandSweep(base, {{"attention.window", {"eight"}}}, {})
-                .problem.contains("attention.window"));
-    QVERIFY(ui::expandSweep(base, {{"attention.windows", {"8"}}}, {})
-                .problem.contains("attention.window"));
-    QVERIFY(ui::expandSweep(base, {{"attention.window", {"-3"}}}, {}).problem.contains("window"));
-    std::vector<std::int64_t> many(501);
-    QVERIFY(!ui::expandSweep(base, {}, many).problem.isEmpty());
+    using Axes = std::vector<engine::SweepAxis>;
+    for (const Axes& wrong :
+         {Axes{{"attention.window", {"eight"}}}, Axes{{"attention.windows", {"8"}}},
+          Axes{{"attention.window", {"-3"}}}, Axes{{"attention.window", {}}},
+          Axes{{"attention.window", {"8"}}, {"attention.window", {"16"}}}}) {
+      const auto refused = engine::expand_sweep(base, wrong, {});
+      QVERIFY(refused.recipes.empty() && !refused.problems.empty());
+      QVERIFY(refused.problems[0].path.find("window") != std::string::npos);
+    }
+    const std::vector<std::int64_t> many(engine::k_most_sweep_runs + 1);
+    QVERIFY(!engine::expand_sweep(base, {}, many).problems.empty());
   }
 
   void trainable_parameters_are_counted_by_the_recipe() {

@@ -131,8 +131,16 @@ void SweepDialog::addAxis(const QString& path, const QString& values) {
   field->setFocus();
 }
 
+std::vector<std::string> sweepValues(const QString& text, bool list) {
+  std::vector<std::string> out;
+  for (const QString& part : text.split(list ? ';' : ',', Qt::SkipEmptyParts))
+    if (const QString value = part.trimmed(); !value.isEmpty())
+      out.push_back(list ? "[" + value.toStdString() + "]" : value.toStdString());
+  return out;
+}
+
 void SweepDialog::refresh() {
-  std::vector<SweepAxis> axes;
+  std::vector<engine::SweepAxis> axes;
   for (const Axis& a : axes_) {
     const QString path = a.field->currentText().trimmed();
     if (path.isEmpty() && a.values->text().isEmpty()) continue;
@@ -148,8 +156,10 @@ void SweepDialog::refresh() {
     if (std::count(seeds.begin(), seeds.end(), seeds.back()) > 1)
       problem = QString("Seeds: %1 is there twice").arg(part.trimmed());
   }
-  sweep_ = expandSweep(base_, axes, seeds);
-  if (problem.isEmpty()) problem = sweep_.problem;
+  sweep_ = engine::expand_sweep(base_, axes, seeds);
+  for (const engine::Problem& p : sweep_.problems)
+    if (problem.isEmpty() && !p.warning)
+      problem = QString::fromStdString(p.path + (p.path.empty() ? "" : ": ") + p.message);
   const std::size_t n = sweep_.recipes.size();
   const bool something = !axes.empty() || !seeds.empty();
   queue_->setEnabled(problem.isEmpty() && something);

@@ -4,7 +4,7 @@
 
 #include <QDialog>
 
-#include "ui/models/sweep.h"
+#include "engine/sweep.h"
 
 class QComboBox;
 class QLabel;
@@ -15,6 +15,9 @@ class QVBoxLayout;
 
 namespace ui {
 
+/// "8, 16, 32" of a single value, "0.9, 0.5; 0.5" of a list (its own commas stay).
+std::vector<std::string> sweepValues(const QString& text, bool list);
+
 class SweepDialog : public QDialog {
   Q_OBJECT
 
@@ -22,7 +25,7 @@ class SweepDialog : public QDialog {
   explicit SweepDialog(engine::Recipe base, QWidget* parent = nullptr);
   void addAxis(const QString& path = {}, const QString& values = {});
   void setSeeds(const QString& text);
-  const Sweep& sweep() const { return sweep_; }
+  const engine::Sweep& sweep() const { return sweep_; }
 
  Q_SIGNALS:
   void queued(const std::vector<engine::Recipe>& recipes);
@@ -37,7 +40,7 @@ class SweepDialog : public QDialog {
   bool isList(const QString& path) const;
 
   engine::Recipe base_;
-  Sweep sweep_;
+  engine::Sweep sweep_;
   std::vector<Axis> axes_;
   QVBoxLayout* rows_;
   QLineEdit* seeds_;

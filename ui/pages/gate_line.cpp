@@ -4,6 +4,7 @@
 #include <QLabel>
 #include <cmath>
 
+#include "engine/verdict.h"
 #include "ui/theme.h"
 
 namespace ui {
@@ -21,11 +22,6 @@ constexpr Gate k_gates[] = {
 
 }  // namespace
 
-double gateTolerance(const std::string& dtype) {
-  if (dtype == "bfloat16" || dtype == "float16") return 0.25;
-  return dtype == "float64" ? 1e-8 : 2e-3;
-}
-
 GateLine::GateLine(QWidget* parent) : QWidget(parent), row_(new QHBoxLayout(this)) {
   setAccessibleName("Checks of the run");
   row_->setContentsMargins(0, 2, 0, 0);
@@ -40,12 +36,16 @@ void GateLine::show(const RunData& run) {
   for (const Gate& gate : k_gates) {
     const auto found = run.series.find(gate.series);
     if (found == run.series.end() || found->second.empty()) continue;
+    const double limit = engine::gate_tolerance(run.info.dtype);
     const double worst = found->second.back().y;
-    const bool passed = std::isfinite(worst) && worst <= gateTolerance(run.info.dtype);
+    const bool passed = std::isfinite(worst) && worst <= limit;
     texts << QString("%1 %2").arg(gate.name,
                                   passed ? QString("ok") : QString::number(worst, 'g', 2));
     roles << (passed ? "good" : "error");
-    tips << QString("%1.\nLargest difference of a logit: %2").arg(gate.what).arg(worst, 0, 'g', 3);
+    tips << QString("%1.\nLargest difference, relative to the largest logit: %2 of at most %3")
+                .arg(gate.what)
+                .arg(worst, 0, 'g', 3)
+                .arg(limit, 0, 'g', 1);
   }
   setVisible(!texts.isEmpty());
   if (texts == shown_) return;

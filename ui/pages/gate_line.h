@@ -23,7 +23,4 @@ class GateLine : public QWidget {
   QStringList shown_;
 };
 
-/// Largest difference of logits that passes in that precision.
-double gateTolerance(const std::string& dtype);
-
 }  // namespace ui
