@@ -1,12 +1,10 @@
 #include <nlohmann/json.hpp>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include <algorithm>
 #include <cmath>
 
 #include "engine/diagnose.h"
+#include "engine/subject_identity.h"
 
 namespace nlohmann {
 template <typename T>
@@ -81,26 +79,14 @@ Diagnosis diagnosis_from_json(const std::string& text, const std::string& place)
 }
 
 std::string diagnosis_key(const Subject& subject, const DiagnoseOptions& options) {
-  Recipe r = subject.recipe;
-  r.name.clear();
-  r.evaluation = EvaluationSpec{};
-  r.evaluation.window = evaluation_window(subject.recipe);
-  std::string text = "1\n" + to_resolved_yaml(r) + identity(options);
-  auto add_files = [&](const std::filesystem::path& folder) {
-    std::vector<std::string> files;
-    std::error_code gone;
-    for (const auto& f : std::filesystem::directory_iterator(folder, gone))
-      if (f.is_regular_file())
-        files.push_back(f.path().filename().string() + " " + std::to_string(f.file_size()) + " " +
-                        std::to_string(f.last_write_time().time_since_epoch().count()));
-    std::ranges::sort(files);
-    for (const auto& f : files) text += "\n" + f;
-  };
-  if (!r.model.starts_with("builtin:")) add_files(r.model);
-  if (subject.checkpoint) text += "\n" + subject.checkpoint->string(), add_files(*subject.checkpoint);
-  char hex[17];
-  std::snprintf(hex, sizeof hex, "%016llx", static_cast<unsigned long long>(XXH3_64bits(text.data(), text.size())));
-  return hex;
+  // The options name tasks and limit; when a run evaluates, and which components, decides nothing here.
+  const EvaluationSpec fallback;
+  EvaluationSpec deciding = subject.recipe.evaluation;
+  deciding.tasks = fallback.tasks, deciding.components = fallback.components;
+  deciding.every = fallback.every, deciding.limit = fallback.limit;
+  std::string text = "2\n" + subject_identity(subject, deciding) + identity(options);
+  if (subject.checkpoint) text += "\n" + subject.checkpoint->string();
+  return short_hash(text);
 }
 
 const std::vector<std::string>& diagnosis_parts() {

@@ -74,6 +74,7 @@ class TstDiagnose : public QObject {
   void what_if_at_the_stored_setting_changes_nothing();
   void every_part_of_builtin_tiny_goes_to_json_and_back();
   void a_stop_is_heeded_and_bad_questions_are_named();
+  void a_kept_diagnosis_is_of_just_this_evaluation();
 };
 
 void TstDiagnose::a_copying_head_is_found_at_its_layer_head_and_distance() {
@@ -331,6 +332,22 @@ void TstDiagnose::a_stop_is_heeded_and_bad_questions_are_named() {
   other.limit = 4;
   QVERIFY(diagnosis_key(tiny(), one) != diagnosis_key(tiny(), other));
   QCOMPARE(diagnosis_key(tiny(), one), diagnosis_key(tiny(), one));
+}
+
+void TstDiagnose::a_kept_diagnosis_is_of_just_this_evaluation() {
+  const DiagnoseOptions options;
+  const std::string key = diagnosis_key(tiny(), options);
+  auto changed = [&](void (*change)(EvaluationSpec&)) {
+    Subject s = tiny();
+    change(s.recipe.evaluation);
+    return diagnosis_key(s, options) != key;
+  };
+  QVERIFY(changed([](EvaluationSpec& e) { e.ablation_weights = "mixing"; }));
+  QVERIFY(changed([](EvaluationSpec& e) { e.window = 8; }));
+  QVERIFY(changed([](EvaluationSpec& e) { e.shots = 2; }));
+  QVERIFY(changed([](EvaluationSpec& e) { e.bos = "never"; }));
+  QVERIFY(!changed([](EvaluationSpec& e) { e.every = 7; }));
+  QVERIFY(!changed([](EvaluationSpec& e) { e.tasks = {"piqa"}; }));  // the options name the tasks
 }
 
 QTEST_APPLESS_MAIN(TstDiagnose)
