@@ -49,7 +49,7 @@ EQUIPOISE_JSON(ComponentScores, component, choices, best, best_norm, right)
 EQUIPOISE_JSON(ExampleReport, task, doc_id, gold, exposed, hybrid_right, swa_right, choices, scores, prompt)
 EQUIPOISE_JSON(Continuation, component, text)
 EQUIPOISE_JSON(DiagnosisVerdict, use, headline, paragraph, delta_h_swa, delta_la_na, examples, exposed, needed)
-EQUIPOISE_JSON(Diagnosis, name, model, checkpoint, recipe_hash, seed, window, layers, heads, parts, notes, seconds, cpu_seconds, verdict,
+EQUIPOISE_JSON(Diagnosis, name, model, checkpoint, recipe_hash, seed, window, layers, heads, parts, notes, no_mass, seconds, cpu_seconds, verdict,
                components, exposure, distance, length, inside, knockouts, maps, features, what_if, examples, prompt, continuations)
 
 namespace {
@@ -92,18 +92,6 @@ std::string diagnosis_key(const Subject& subject, const DiagnoseOptions& options
 const std::vector<std::string>& diagnosis_parts() {
   static const std::vector<std::string> parts{"exposure", "distance", "length", "layers", "knockout", "maps", "features", "whatif", "examples", "verdict"};
   return parts;
-}
-
-std::string WhatIf::text() const {
-  char g[32];
-  std::snprintf(g, sizeof g, "%.3g", weight);
-  std::string s = component;
-  if (window > 0) s += ", window " + std::to_string(window);
-  if (weight >= 0) s += std::string(", g ") + g;
-  if (!context.empty()) s += ", linear " + context;
-  if (sinks >= 0) s += ", " + std::to_string(sinks) + " sinks";
-  for (std::size_t i = 0; i < layers.size(); ++i) s += (i == 0 ? ", layers " : "/") + layers[i];
-  return s;
 }
 
 }  // namespace engine
