@@ -11,6 +11,7 @@
 
 #include "app/commands.h"
 #include "app/paths.h"
+#include "engine/bench.h"
 #include "engine/diagnose.h"
 #include "engine/execute.h"
 #include "engine/inspect.h"
@@ -64,7 +65,7 @@ int main(int argc, char** argv) {
   const Options options = read_options(app);
 
   std::unique_ptr<ui::EngineBridge> bridge;
-  ui::Looking looking{engine::score_example, {}, app::write_report, engine::diagnose};
+  ui::Looking looking{engine::score_example, {}, app::write_report, engine::diagnose, engine::bench_attention};
   try {
     const engine::Paths paths = app::default_paths(options.store);
     engine::open_log(paths.log);
