@@ -104,9 +104,9 @@ std::optional<Efficiency> efficiencyFrom(const QByteArray& json) {
 
 const std::vector<Quantity>& quantities() {
   static const std::vector<Quantity> all{{"Time, forward", "time of one call, ms", "forward", false},
-                                         {"Time, forward + backward", "time of one call, ms", "forward+backward", false},
+                                         {"Time, both passes", "time of one call, ms", "forward+backward", false},
                                          {"Memory, forward", "memory beyond inputs and outputs, MiB", "forward", true},
-                                         {"Memory, forward + backward", "memory beyond inputs and outputs, MiB", "forward+backward", true}};
+                                         {"Memory, both passes", "memory beyond inputs and outputs, MiB", "forward+backward", true}};
   return all;
 }
 
@@ -160,7 +160,7 @@ QString crossoverText(const Efficiency& e, const Quantity& quantity) {
 }
 
 std::vector<Column> efficiencyColumns() {
-  std::vector<Column> columns{{"tokens", true}, {"pass"}};
+  std::vector<Column> columns{{"tokens", true}, {"pass", false, "forward, or forward and backward"}};
   for (const Contender& c : k_contenders) columns.push_back({QString(c.name) + ", ms", true, "median of one call"});
   columns.push_back({"ratio", true, "hybrid over softmax, of the times; below 1 hybrid is faster"});
   for (const Contender& c : k_contenders) columns.push_back({QString(c.name) + ", MiB", true, "memory beyond inputs, outputs and gradients"});
@@ -171,7 +171,7 @@ std::vector<std::vector<Cell>> efficiencyRows(const Efficiency& e) {
   std::vector<std::vector<Cell>> rows;
   auto cell = [](std::optional<double> v, int digits) { return v ? Cell{QString::number(*v, 'f', digits), *v} : Cell{"–"}; };
   for (const auto& row : e.rows) {
-    std::vector<Cell> line{{grouped(double(lengthOf(row))), qint64(lengthOf(row))}, {text(row.pass)}};
+    std::vector<Cell> line{{grouped(double(lengthOf(row))), qint64(lengthOf(row))}, {row.pass == "forward" ? "forward" : "both"}};
     for (const Contender& c : k_contenders) line.push_back(cell(valueOf(row, c.key, false), 2));
     const auto softmax = valueOf(row, "sdpa", false);
     line.push_back(softmax && *softmax > 0 ? cell(row.ms / *softmax, 2) : Cell{"–"});

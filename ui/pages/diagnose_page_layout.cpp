@@ -74,7 +74,7 @@ void knockoutTile(DiagnoseTile* tile, const engine::Diagnosis& d) {
   for (const auto& k : d.knockouts)
     if (k.branch == "linear" && strip.size() < 24) strip.push_back(k.damage.value / std::max(1e-9, worst->damage.value));
   tile->setContent(QString("%1").arg(worst->damage.value, 0, 'f', 3),
-                   (worst->head < 0 ? "nats, layer " : "nats, head ") + QString::number(worst->layer) + (worst->head < 0 ? QString() : "/" + QString::number(worst->head)), strip);
+                   QString("nats, layer %1").arg(worst->layer), strip);
 }
 
 void mapsTile(DiagnoseTile* tile, const engine::Diagnosis& d) {
