@@ -103,7 +103,7 @@ void add_bench_command(CLI::App& cli, const Common& common, int& code) {
   attention->add_option("--pass", b.attention.passes, "forward, forward+backward")
       ->delimiter(',')
       ->capture_default_str();
-  attention->add_option("--against", b.attention.against, "sdpa, quadratic, composed")
+  attention->add_option("--against", b.attention.against, "sdpa, swa, quadratic, composed")
       ->delimiter(',')
       ->capture_default_str();
   attention->add_flag("--alone", b.alone, "Nothing to compare with");

@@ -10,6 +10,7 @@
 #include "engine/attention/components.h"
 #include "engine/diagnose.h"
 #include "engine/error.h"
+#include "engine/execute.h"
 #include "engine/verdict.h"
 
 namespace app {
@@ -22,6 +23,7 @@ struct DiagnoseCommand {
   SubjectOptions subject;
   std::string what, tasks = "builtin:all", html, csv;
   engine::DiagnoseOptions options;
+  bool save = false;
 };
 
 std::vector<std::string> parts_of(const std::string& text, char separator) {
@@ -92,6 +94,7 @@ void print(const engine::Diagnosis& d) {
   for (const auto& w : d.what_if)
     std::printf("  what if  %-40s %5.1f %%   %s against the stored setting\n", w.text.c_str(), 100 * w.all.accuracy.value, points(w.against_stored.difference).c_str());
   for (const auto& c : d.continuations) std::printf("  %-8s %s\n", c.component.c_str(), c.text.c_str());
+  if (!d.no_mass.empty()) std::printf("  %s\n", d.no_mass.c_str());
   for (const auto& n : d.notes) std::cerr << n << '\n';
 }
 
@@ -118,8 +121,33 @@ Json over_seeds(const std::vector<engine::Diagnosis>& all) {
   return rows;
 }
 
+/// "12@84", "lolcats@best": a run with one of its checkpoints; a run whose name has an @ wins.
+SubjectOptions named(const Common& common, const DiagnoseCommand& c, const std::string& name) {
+  SubjectOptions one = c.subject;
+  one.run = name;
+  const auto at = name.rfind('@');
+  if (at == std::string::npos || engine::RunReader(default_paths(common.store).store).find(name)) return one;
+  one.run = name.substr(0, at), one.checkpoint = name.substr(at + 1);
+  return one;
+}
+
+/// The settings tried, as evaluations of the run at the checkpoint's step.
+void save_tried(const Common& common, const std::string& run, const engine::Subject& subject, const engine::Diagnosis& d) {
+  const engine::Paths paths = default_paths(common.store);
+  engine::Session session(paths, engine::execute);
+  const engine::RunReader reader(paths.store);
+  const engine::RunId id = find_run(reader, run).id;
+  std::int64_t step = 0;
+  for (const auto& c : reader.checkpoints(id))
+    if (subject.checkpoint && c.path == *subject.checkpoint) step = c.step;
+  for (const auto& tried : d.what_if) session.record(id, engine::what_if_evaluation(tried, step, d.window));
+  std::fprintf(stderr, "%zu settings saved with run %lld; `equipoise show %lld` lists them\n", d.what_if.size(), static_cast<long long>(id),
+               static_cast<long long>(id));
+}
+
 void run_diagnose(const Common& common, DiagnoseCommand& c, int& code) {
   if (c.runs.empty() == c.subject.model.empty()) throw WrongUse("name either runs or --model");
+  if (c.save && (c.runs.empty() || c.what_if.empty())) throw WrongUse("--save stores --what-if settings with a run; name both");
   c.options.what = parts_of(c.what, ',');
   c.options.tasks = parts_of(c.tasks, ',');
   for (const auto& part : c.options.what)
@@ -139,11 +167,11 @@ void run_diagnose(const Common& common, DiagnoseCommand& c, int& code) {
   try {
     const auto names = c.runs.empty() ? std::vector<std::string>{""} : c.runs;
     for (const auto& run : names) {
-      SubjectOptions one = c.subject;
-      one.run = run;
+      const SubjectOptions one = named(common, c, run);
       engine::Subject s = subject(common, one);
       if (run.empty()) s.recipe.name = s.recipe.model;
       all.push_back(engine::diagnose(s, c.options, watch));
+      if (c.save) save_tried(common, one.run, s, all.back());
     }
   } catch (const engine::Cancelled&) {
     std::cerr << "\nequipoise: stopped\n";
@@ -172,7 +200,7 @@ void run_diagnose(const Common& common, DiagnoseCommand& c, int& code) {
 void add_diagnose_command(CLI::App& cli, const Common& common, int& code) {
   static DiagnoseCommand c;
   auto* command = cli.add_subcommand("diagnose", "Where, when and by how much the linear half works: layers, heads, distances, examples, a verdict");
-  command->add_option("run", c.runs, "Runs of the store; several stand beside each other, seeds of one setting get a t interval");
+  command->add_option("run", c.runs, "Runs of the store, or RUN@STEP for one of its checkpoints; several stand beside each other, seeds of one setting get a t interval");
   command->add_option("--model", c.subject.model, "builtin:tiny or a Hugging Face folder, with the conversion's start");
   command->add_option("--checkpoint", c.subject.checkpoint, "best, last, a stage's kind or a step; default: the newest");
   command->add_option("--what", c.what, "exposure,distance,length,layers,knockout,maps,features,whatif,examples,verdict; default: all");
@@ -191,6 +219,7 @@ void add_diagnose_command(CLI::App& cli, const Common& common, int& code) {
   command->add_option("--last", c.options.map.last, "One behind the last token shown; 0: the end")->capture_default_str();
   command->add_option("--cells", c.options.map.cells, "Most cells on an axis of a map; more tokens are pooled")->capture_default_str();
   command->add_option("--what-if", c.what_if, "A setting to try, e.g. window=16,g=0.3,context=overlap,layers=hybrid/swa; may be repeated; default: a sweep");
+  command->add_flag("--save", c.save, "Store the --what-if settings with the run, as evaluations of its checkpoint");
   command->add_option("--examples", c.options.examples, "Examples shown in each direction")->capture_default_str();
   command->add_option("--html", c.html, "One self-contained HTML page");
   command->add_option("--csv", c.csv, "Every figure as one table");

@@ -109,18 +109,23 @@ Json series_json(const std::map<std::string, std::vector<engine::SeriesPoint>>& 
   return all;
 }
 
+Json evaluations_json(const std::vector<engine::StoredEvaluation>& evaluations) {
+  Json rows = Json::array();
+  for (const auto& e : evaluations)
+    rows.push_back({{"step", e.step}, {"component", e.component}, {"task", e.task}, {"metric", e.metric},
+                    {"value", number(e.value)}, {"stderr", number(e.stderr_)}, {"n", e.n}});
+  return rows;
+}
+
 Json run_json(const engine::RunReader& reader, const engine::RunInfo& run) {
-  Json evaluations = Json::array(), checkpoints = Json::array();
-  for (const auto& e : reader.evaluations(run.id))
-    evaluations.push_back({{"step", e.step}, {"component", e.component}, {"task", e.task}, {"metric", e.metric},
-                           {"value", number(e.value)}, {"stderr", number(e.stderr_)}, {"n", e.n}});
+  Json checkpoints = Json::array();
   for (const auto& c : reader.checkpoints(run.id))
     checkpoints.push_back({{"step", c.step}, {"stage", c.stage}, {"kind", c.kind}, {"path", c.path}, {"bytes", c.bytes}});
   return {{"id", run.id}, {"name", run.name}, {"state", engine::to_string(run.state)}, {"message", run.message},
           {"recipe", run.recipe}, {"hash", run.hash}, {"seed", run.seed}, {"device", run.device}, {"dtype", run.dtype},
           {"host", run.host}, {"version", run.version}, {"tags", run.tags}, {"notes", run.notes}, {"seconds", run.seconds},
-          {"attempt", run.attempt}, {"series", series_json(reader.series(run.id))}, {"evaluations", evaluations},
-          {"checkpoints", checkpoints}};
+          {"attempt", run.attempt}, {"series", series_json(reader.series(run.id))}, {"evaluations", evaluations_json(reader.evaluations(run.id))},
+          {"what_if", evaluations_json(reader.what_ifs(run.id))}, {"checkpoints", checkpoints}};
 }
 
 std::string local_time(std::int64_t ms) {
@@ -159,6 +164,10 @@ void show_run(const Common& common, const std::string& text) {
     std::printf("  %-16s %-20s %-10s %s  (n %lld)\n", row.component.c_str(), row.task.c_str(), row.metric.c_str(),
                 shown_score(row).c_str(),
                 static_cast<long long>(row.n));
+  for (const auto& row : reader.what_ifs(run.id))
+    if (row.task == "all")
+      std::printf("step %lld  %s  %s  (n %lld)\n", static_cast<long long>(row.step), row.component.c_str(), shown_score(row).c_str(),
+                  static_cast<long long>(row.n));
 }
 
 /// The paper's rows in its order, both differences, and recovered performance (METHODS.md, "Metrics").

@@ -14,6 +14,7 @@
 
 #include "app/commands.h"
 #include "app/paths.h"
+#include "engine/bench.h"
 #include "engine/diagnose.h"
 #include "engine/execute.h"
 #include "engine/inspect.h"
@@ -79,7 +80,7 @@ int main(int argc, char** argv) {
   const Options options = read_options(app);
 
   std::unique_ptr<ui::EngineBridge> bridge;
-  ui::Looking looking{engine::score_example, {}, app::write_report, engine::diagnose};
+  ui::Looking looking{engine::score_example, {}, app::write_report, engine::diagnose, engine::bench_attention};
   try {
     const engine::Paths paths = app::default_paths(options.store);
     engine::open_log(paths.log);

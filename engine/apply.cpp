@@ -3,15 +3,13 @@
 #include <algorithm>
 #include <chrono>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include "engine/data/rows.h"
 #include "engine/error.h"
 #include "engine/eval/evaluate.h"
 #include "engine/log.h"
 #include "engine/model/decoding.h"
 #include "engine/model/load.h"
+#include "engine/subject_identity.h"
 #include "engine/torch_api.h"
 #include "engine/train/checkpoint.h"
 #include "engine/workspace.h"
@@ -25,32 +23,12 @@ void restore(Workspace& w, const Subject& subject) {
   if (subject.checkpoint) w.restore(subject.recipe, load_checkpoint(*subject.checkpoint).trained);
 }
 
-std::string hex(std::uint64_t v) {
-  char text[17];
-  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(v));
-  return text;
-}
-
 /// Everything that decides a score, in one line: kept scores of anything else are not taken over.
 std::string identity(const Subject& subject, const Workspace& w) {
-  Recipe r = subject.recipe;
-  r.name.clear();
-  r.evaluation = EvaluationSpec{};
-  r.evaluation.window = subject.recipe.evaluation.window;
-  r.evaluation.ablation_weights = subject.recipe.evaluation.ablation_weights;
-  std::string text = to_resolved_yaml(r) + w.device.str() + dtype_name(w.dtype);
-  auto add_files = [&](const fs::path& folder) {
-    std::vector<std::string> files;
-    for (const auto& f : fs::directory_iterator(folder))
-      if (f.is_regular_file())
-        files.push_back(f.path().filename().string() + " " + std::to_string(f.file_size()) + " " +
-                        std::to_string(f.last_write_time().time_since_epoch().count()));
-    std::ranges::sort(files);
-    for (const auto& f : files) text += "\n" + f;
-  };
-  if (!r.model.starts_with("builtin:")) add_files(r.model);
-  if (subject.checkpoint) add_files(*subject.checkpoint);
-  return hex(XXH3_64bits(text.data(), text.size()));
+  EvaluationSpec deciding;
+  deciding.window = subject.recipe.evaluation.window;
+  deciding.ablation_weights = subject.recipe.evaluation.ablation_weights;
+  return short_hash(subject_identity(subject, deciding) + w.device.str() + dtype_name(w.dtype));
 }
 
 std::vector<std::vector<std::int64_t>> held_out_rows(const Subject& subject, const Tokenizer& tokenizer,
@@ -101,7 +79,7 @@ EvaluationReport evaluate_subject(const Subject& subject, const EvaluateOptions&
   report.scores = {0, evaluation_window(r), 0, summarise(tasks, run.results)};
   if (options.harness) {
     const EvaluationOrigin origin{r.model, subject.checkpoint ? subject.checkpoint->string() : "", w.device.str(),
-                                  dtype_name(w.dtype), hex(w.tokenizer.hash()), w.tokenizer.policy(), evaluation_window(r),
+                                  dtype_name(w.dtype), hex_digits(w.tokenizer.hash()), w.tokenizer.policy(), evaluation_window(r),
                                   r.evaluation.shots, r.evaluation.limit, r.seed};
     write_harness_results(*options.harness, tasks, report.samples, report.scores.scores, origin);
   }

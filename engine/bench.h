@@ -46,7 +46,8 @@ struct AttentionBench {
   std::string dtype = "float32";  ///< float32, bfloat16
   std::string device = "cpu";     ///< as in a recipe
   std::vector<std::string> passes = {"forward", "forward+backward"};
-  /// Of "sdpa", "quadratic", "composed"; empty: ours alone.
+  /// Of "sdpa" (softmax over the whole past), "swa" (the window alone, our kernel), "quadratic", "composed"; empty: ours
+  /// alone.
   std::vector<std::string> against = {"sdpa", "quadratic", "composed"};
   double most_seconds = 10;  ///< a competitor whose one call would take longer, or more memory than
                              ///< half the machine's, is left out
@@ -58,6 +59,8 @@ struct AttentionBench {
 /// unknown name or a shape that does not fit together.
 std::vector<BenchRow> bench_attention(const AttentionBench& bench,
                                       const BenchOptions& options = {});
+using MeasureAttention =
+    std::function<std::vector<BenchRow>(const AttentionBench&, const BenchOptions&)>;
 
 /// One optimizer step of the embedded model in the preset "ssd" (transfer, LoRA), against the same
 /// step with composed tensor operations.

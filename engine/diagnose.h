@@ -94,7 +94,8 @@ struct HeadReport {
   std::int64_t layer = 0, head = -1;
   double share = 0;               ///< ‖(1−g)·LA‖ / (‖g·SWA‖ + ‖(1−g)·LA‖) over all tokens
   double exposed_share = 0;       ///< over tokens that have a key outside the window
-  double linear_mass = 0;         ///< hybrid's attention mass on keys outside the window, mean over exposed tokens
+  double linear_mass = 0;         ///< hybrid's attention mass on keys outside the window, mean over exposed tokens; 0 where
+                                  ///< Diagnosis::no_mass says why, as are its peaks
   double teacher_mass = 0;        ///< the teacher's there
   double cosine_swa = 0, cosine_linear = 0, cosine_hybrid = 0;  ///< of outputs to the teacher's, mean over (exposed: linear) tokens
   std::int64_t peak_distance = 0;  ///< outside the window, where a key of the hybrid gets the most weight on average
@@ -192,6 +193,7 @@ struct Diagnosis {
   std::int64_t seed = 0, window = 0, layers = 0, heads = 0;
   std::vector<std::string> parts;  ///< measured
   std::vector<std::string> notes;  ///< what was left out or cut, and why
+  std::string no_mass;             ///< why attention has no mass here and which figures that rules out; empty: it has
   double seconds = 0, cpu_seconds = 0;
   std::vector<ComponentScore> components;  ///< over every example asked
   std::vector<Exposure> exposure;
@@ -209,6 +211,9 @@ struct Diagnosis {
 
 /// Measures the parts asked for. Blocks; any thread; one forward pass at a time. Throws InputError, Cancelled.
 Diagnosis diagnose(const Subject& subject, const DiagnoseOptions& options, const Watch& watch = {});
+/// A tried setting as an evaluation of the run it was tried on: RunReader::what_ifs. `window`: the diagnosis's.
+struct Evaluated;
+Evaluated what_if_evaluation(const WhatIfResult& result, std::int64_t step, std::int64_t window);
 using Diagnose = std::function<Diagnosis(const Subject&, const DiagnoseOptions&, const Watch&)>;
 
 /// Everything that decides the result, 16 hexadecimal digits: names the cached file.

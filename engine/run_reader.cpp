@@ -105,6 +105,7 @@ struct RunReader::Impl {
   }
 
   SeriesMap points(RunId run, bool live);
+  std::vector<StoredEvaluation> evaluations(RunId run, bool what_if);
 
   mutable sqlite::Database db;
 };
@@ -191,16 +192,15 @@ SeriesMap RunReader::Impl::points(RunId run, bool live) {
 SeriesMap RunReader::series(RunId run) const { return impl_->points(run, true); }
 SeriesMap RunReader::superseded(RunId run) const { return impl_->points(run, false); }
 
-std::vector<StoredEvaluation> RunReader::evaluations(RunId run) const {
-  const sqlite::ReadTransaction transaction(impl_->db);
-  LiveSteps steps(impl_->db, run);
+std::vector<StoredEvaluation> RunReader::Impl::evaluations(RunId run, bool what_if) {
+  const sqlite::ReadTransaction transaction(db);
+  LiveSteps steps(db, run);
   const KeyRange keys = keys_of(run);
   struct Head {
     std::int64_t step, window;
   };
   std::unordered_map<std::int64_t, Head> live;
-  OrderedRows heads(impl_->db, "SELECT id,attempt,step,window FROM evaluations", keys.first,
-                    keys.end);
+  OrderedRows heads(db, "SELECT id,attempt,step,window FROM evaluations", keys.first, keys.end);
   while (heads.step()) {
     const auto& row = heads.row();
     if (steps.holds(row.integer(1), row.integer(2))) {
@@ -209,12 +209,12 @@ std::vector<StoredEvaluation> RunReader::evaluations(RunId run) const {
   }
   std::vector<StoredEvaluation> evaluations;
   OrderedRows scores(
-      impl_->db, "SELECT id,evaluation,component,task,metric,value_bits,stderr_bits,n FROM scores",
+      db, "SELECT id,evaluation,component,task,metric,value_bits,stderr_bits,n FROM scores",
       keys.first, keys.end);
   while (scores.step()) {
     const auto& row = scores.row();
     const auto head = live.find(row.integer(1));
-    if (head == live.end()) continue;
+    if (head == live.end() || is_what_if(row.text(2)) != what_if) continue;
     evaluations.push_back({head->second.step, head->second.window, row.text(2), row.text(3),
                            row.text(4), row.from_bits(5), row.from_bits(6), row.integer(7)});
   }
@@ -223,24 +223,35 @@ std::vector<StoredEvaluation> RunReader::evaluations(RunId run) const {
   return evaluations;
 }
 
+std::vector<StoredEvaluation> RunReader::evaluations(RunId run) const {
+  return impl_->evaluations(run, false);
+}
+std::vector<StoredEvaluation> RunReader::what_ifs(RunId run) const {
+  return impl_->evaluations(run, true);
+}
+
 std::vector<std::uint8_t> RunReader::outcomes(RunId run, std::int64_t step,
                                               const std::string& component,
                                               const std::string& task) const {
   const sqlite::ReadTransaction transaction(impl_->db);
   LiveSteps steps(impl_->db, run);
   const KeyRange keys = keys_of(run);
-  std::int64_t evaluation = 0;
+  std::vector<std::int64_t> evaluations;  // a what-if may follow the run's own at its step
   OrderedRows heads(impl_->db, "SELECT id,attempt,step FROM evaluations", keys.first, keys.end);
   while (heads.step()) {
     const auto& row = heads.row();
-    if (row.integer(2) == step && steps.holds(row.integer(1), step)) evaluation = row.integer(0);
+    if (row.integer(2) == step && steps.holds(row.integer(1), step)) evaluations.push_back(row.integer(0));
   }
   sqlite::Statement read(
       impl_->db,
       "SELECT outcomes FROM scores WHERE id>=? AND id<? AND evaluation=? AND component=? AND "
       "task=? AND length(outcomes)>0 LIMIT 1");
-  read.bind(1, keys.first).bind(2, keys.end).bind(3, evaluation).bind(4, component).bind(5, task);
-  return read.step() ? read.bytes(0) : std::vector<std::uint8_t>();
+  read.bind(1, keys.first).bind(2, keys.end).bind(4, component).bind(5, task);
+  for (auto evaluation = evaluations.rbegin(); evaluation != evaluations.rend(); ++evaluation) {
+    if (read.bind(3, *evaluation).step()) return read.bytes(0);
+    read.reset();
+  }
+  return {};
 }
 
 std::vector<StoredCheckpoint> RunReader::checkpoints(RunId run) const {

@@ -9,6 +9,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/event.h"
@@ -45,6 +46,11 @@ struct StoredEvaluation {
   double value = 0, stderr_ = 0;
   std::int64_t n = 0;
 };
+/// A setting that was tried on a checkpoint is stored as an evaluation whose components begin with this. It stands apart
+/// from the run's own: neither its curves nor its verdict know it.
+inline constexpr std::string_view k_what_if = "what if: ";
+inline bool is_what_if(std::string_view component) { return component.starts_with(k_what_if); }
+
 struct StoredCheckpoint {
   std::int64_t step = 0, stage = 0, attempt = 0, bytes = 0;
   std::string path, kind;
@@ -77,6 +83,7 @@ class RunReader {
   std::map<std::string, std::vector<SeriesPoint>> series(RunId run) const;  ///< live points only, every one, by step
   std::map<std::string, std::vector<SeriesPoint>> superseded(RunId run) const;  ///< points of attempts gone back behind
   std::vector<StoredEvaluation> evaluations(RunId run) const;               ///< live ones, by step
+  std::vector<StoredEvaluation> what_ifs(RunId run) const;                  ///< live ones, by step, as they were stored
   std::vector<std::uint8_t> outcomes(RunId run, std::int64_t step, const std::string& component,
                                      const std::string& task) const;        ///< empty where none are stored
   std::vector<StoredCheckpoint> checkpoints(RunId run) const;               ///< oldest first

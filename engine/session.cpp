@@ -331,6 +331,22 @@ void Session::annotate(RunId run, const std::string& name, const std::string& ta
   impl_->writer.annotate(run, name, tags, notes);
 }
 
+void Session::record(RunId run, Evaluated evaluation) {
+  const std::lock_guard door(impl_->door);
+  const std::string name = "Run " + std::to_string(run);
+  {
+    const std::lock_guard lock(impl_->mutex);
+    if (impl_->active(run)) throw InputError(name + " is running or queued; wait for its end.");
+  }
+  if (!RunReader(impl_->paths.store).run(run))
+    throw InputError(name + " is not in the store " + impl_->paths.store.string() + ".");
+  impl_->flush();
+  std::vector<Event> batch{{run, 0, std::move(evaluation)}};
+  const std::lock_guard lock(impl_->store_mutex);
+  impl_->writer.append(batch);
+  impl_->publish(batch);
+}
+
 StoreImport Session::take_over(const std::filesystem::path& other) {
   const std::lock_guard lock(impl_->store_mutex);
   return impl_->writer.take_over(other, impl_->paths.checkpoints);

@@ -82,6 +82,10 @@ class Session {
   void remove(RunId run);                       ///< deletes rows and checkpoints; throws InputError while it runs
   void annotate(RunId run, const std::string& name, const std::string& tags, const std::string& notes);
 
+  /// Stores what was evaluated on a checkpoint of a run that is not at work, and publishes it as any event. Throws
+  /// InputError where the run is running, queued or not in the store.
+  void record(RunId run, Evaluated evaluation);
+
   /// Takes over the runs of another store: RunWriter::take_over.
   StoreImport take_over(const std::filesystem::path& other);
 

@@ -67,8 +67,9 @@ const RunData* EngineBridge::data(engine::RunId id) {
     data.info = *info;
     data.last_seq = info->last_seq;
     data.recipe = engine::parse_recipe(info->recipe).recipe;
-    for (const auto& e : reader_->evaluations(id))
-      data.addEvaluation(e.step, e.component, e.task, e.metric, e.value, e.stderr_, e.n);
+    for (const auto& stored : {reader_->evaluations(id), reader_->what_ifs(id)})
+      for (const auto& e : stored)
+        data.addEvaluation(e.step, e.component, e.task, e.metric, e.value, e.stderr_, e.n);
     return &data_.emplace(id, std::move(data)).first->second;
   } catch (const std::exception& error) {
     Q_EMIT failed(QString::fromUtf8(error.what()));
@@ -133,16 +134,18 @@ std::vector<engine::StoredCheckpoint> EngineBridge::checkpoints(engine::RunId id
 }
 
 template <class Action>
-void EngineBridge::attempt(Action&& action) {
+bool EngineBridge::attempt(Action&& action) {
   if (!session_) {
     Q_EMIT failed(why_);
-    return;
+    return false;
   }
   try {
     action();
     stale_ = true;
+    return true;
   } catch (const std::exception& error) {
     Q_EMIT failed(QString::fromUtf8(error.what()));
+    return false;
   }
 }
 
@@ -216,6 +219,10 @@ void EngineBridge::annotate(engine::RunId id, const QString& name, const QString
   attempt(
       [&] { session_->annotate(id, name.toStdString(), tags.toStdString(), notes.toStdString()); });
   reloadRuns();
+}
+
+bool EngineBridge::record(engine::RunId id, const engine::Evaluated& evaluation) {
+  return attempt([&] { session_->record(id, evaluation); });
 }
 
 void EngineBridge::closeSession() {

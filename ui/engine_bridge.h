@@ -67,6 +67,8 @@ class EngineBridge : public QObject {
   void holdQueueOnFailure(bool on);
   void remove(engine::RunId id);
   void annotate(engine::RunId id, const QString& name, const QString& tags, const QString& notes);
+  /// Stores an evaluation with a run that is not at work. False: `failed` has been sent.
+  bool record(engine::RunId id, const engine::Evaluated& evaluation);
   /// Asks the running one to stop at a checkpoint and ends the session beside the event loop;
   /// `sessionClosed` follows.
   void closeSession();
@@ -87,7 +89,7 @@ class EngineBridge : public QObject {
   void followOthers();
   void reloadRuns();
   template <class Action>
-  void attempt(Action&& action);
+  bool attempt(Action&& action);  ///< false: it failed and was said
 
   std::unique_ptr<engine::Session> session_;
   std::filesystem::path store_;

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 
+#include "engine/bench.h"
 #include "engine/diagnose.h"
 #include "engine/inspect.h"
 #include "ui/engine_bridge.h"
@@ -25,6 +26,7 @@ class ComparePage;
 class ComposePage;
 class DataPage;
 class DiagnosePage;
+class EfficiencyPage;
 class LogModel;
 class ModelPage;
 class QueuePanel;
@@ -42,13 +44,14 @@ struct Looking {
   std::filesystem::path cache{};  ///< for tokenised text; empty: beside the store
   WriteReport report{};           ///< empty: reports are PDF only
   engine::Diagnose diagnose{};    ///< empty: this build measures nothing
+  engine::MeasureAttention bench{};  ///< empty: nor that
 };
 
 class MainWindow : public QMainWindow {
   Q_OBJECT
 
  public:
-  enum Page { Compose, Run, Compare, Model, Data, Task, Diagnose };
+  enum Page { Compose, Run, Compare, Model, Data, Task, Diagnose, Efficiency };
 
   MainWindow(std::unique_ptr<EngineBridge> bridge, std::unique_ptr<QSettings> settings,
              Looking looking = {});
@@ -62,6 +65,7 @@ class MainWindow : public QMainWindow {
   DataPage* dataPage() const { return data_; }
   TaskPage* taskPage() const { return task_; }
   DiagnosePage* diagnosePage() const { return diagnose_; }
+  EfficiencyPage* efficiencyPage() const { return efficiency_; }
   RunPanel* runPanel() const { return runs_; }
   QueuePanel* queuePanel() const { return queue_panel_; }
   void showPage(Page page);
@@ -137,6 +141,7 @@ class MainWindow : public QMainWindow {
   DataPage* data_ = nullptr;
   TaskPage* task_ = nullptr;
   DiagnosePage* diagnose_ = nullptr;
+  EfficiencyPage* efficiency_ = nullptr;
   RunPanel* runs_ = nullptr;
   QDockWidget* runs_dock_ = nullptr;
   QDockWidget* log_dock_ = nullptr;

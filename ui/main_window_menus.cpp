@@ -172,6 +172,7 @@ void MainWindow::buildViewMenu() {
   view->addAction("Data", QKeySequence("Ctrl+5"), this, [this] { showPage(Data); });
   view->addAction("Task", QKeySequence("Ctrl+6"), this, [this] { showPage(Task); });
   view->addAction("Diagnose", QKeySequence("Ctrl+7"), this, [this] { showPage(Diagnose); });
+  view->addAction("Efficiency", QKeySequence("Ctrl+8"), this, [this] { showPage(Efficiency); });
   view->addSeparator();
   view->addAction("Show schedule", QKeySequence("Alt+1"), this, [this] {
     showPage(Compose);

@@ -12,6 +12,7 @@
 #include "ui/pages/compose_page.h"
 #include "ui/pages/data_page.h"
 #include "ui/pages/diagnose_page.h"
+#include "ui/pages/efficiency_page.h"
 #include "ui/pages/model_page.h"
 #include "ui/pages/task_page.h"
 
@@ -26,7 +27,10 @@ void MainWindow::buildLookingPages(Looking looking) {
   tabs_->addTab(data_, "Data");
   tabs_->addTab(task_, "Task");
   tabs_->addTab(diagnose_ = new DiagnosePage(bridge_.get(), std::move(looking.diagnose)), "Diagnose");
+  efficiency_ = new EfficiencyPage(std::move(looking.bench), looking.cache);
+  tabs_->addTab(efficiency_, "Efficiency");
   connect(diagnose_, &DiagnosePage::notice, this, &MainWindow::notify);
+  connect(efficiency_, &EfficiencyPage::notice, this, &MainWindow::notify);
   // The first look at each is at what the recipe names.
   auto follow = [this] {
     const engine::Recipe& recipe = compose_->document()->recipe();
@@ -59,7 +63,9 @@ void MainWindow::buildLookingPages(Looking looking) {
   });
   auto wait = [this] {
     task_->setScoringBlocked(bridge_->idle() ? QString() : "A run is training; scoring waits for its end");
-    diagnose_->setBlocked(bridge_->idle() ? QString() : "A run is training; measuring waits for its end");
+    const QString reason = bridge_->idle() ? QString() : "A run is training; measuring waits for its end";
+    diagnose_->setBlocked(reason);
+    efficiency_->setBlocked(reason);
   };
   connect(bridge_.get(), &EngineBridge::runsChanged, this, wait);
 }
@@ -131,7 +137,7 @@ void MainWindow::dropEvent(QDropEvent* event) {
       compose_->document()->setField("model", file.filePath().toStdString());
     else if (model)
       lookAt(Model, file.filePath());
-    else if (page() >= Model)
+    else if (page() >= Model && page() <= Task)
       lookAt(page(), file.filePath());
     else
       openPath(file.filePath());

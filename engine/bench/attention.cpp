@@ -64,8 +64,8 @@ void check(const AttentionBench& b) {
     require(pass == "forward" || pass == "forward+backward",
             "pass \"" + pass + "\"; expected forward or forward+backward");
   for (const auto& name : b.against)
-    require(name == "sdpa" || name == "quadratic" || name == "composed",
-            "against \"" + name + "\"; expected sdpa, quadratic or composed");
+    require(name == "sdpa" || name == "swa" || name == "quadratic" || name == "composed",
+            "against \"" + name + "\"; expected sdpa, swa, quadratic or composed");
 }
 
 /// The processor's kernels compute in float32, whatever they read.
@@ -161,6 +161,7 @@ class AttentionRuns {
     }
     AttentionCall call = call_;
     call.composed = name == "composed";
+    if (name == "swa") call.component = Component::swa;
     return hybrid_attention(q_, k_, v_, call);
   }
 
@@ -171,7 +172,7 @@ class AttentionRuns {
       if (train) {
         const bool all = name == "sdpa" || name == "quadratic";
         torch::autograd::variable_list inputs{q_, all ? all_k_ : k_, all ? all_v_ : v_};
-        if (name != "sdpa") inputs.insert(inputs.end(), {query_map_.weight, key_map_.weight});
+        if (name != "sdpa" && name != "swa") inputs.insert(inputs.end(), {query_map_.weight, key_map_.weight});
         kept_ = torch::autograd::grad({y}, inputs, {dy_});
       }
       kept_.push_back(y);
@@ -182,7 +183,7 @@ class AttentionRuns {
     };
   }
 
-  /// From the length before, growing as the square (composed: as the length).
+  /// From the length before, growing as the square (composed and swa: as the length).
   bool fits(const std::string& name, std::int64_t length, bool train) const {
     if (name == "quadratic" &&
         8.0 * static_cast<double>(b_.batch * b_.heads * length * length) * 4 > machine_bytes() / 2)
@@ -190,7 +191,7 @@ class AttentionRuns {
     const auto found = last_.find({name, train});
     if (found == last_.end()) return true;
     const double growth = static_cast<double>(length) / static_cast<double>(found->second.first);
-    const double ms = found->second.second * (name == "composed" ? growth : growth * growth);
+    const double ms = found->second.second * (name == "composed" || name == "swa" ? growth : growth * growth);
     return ms < 1e3 * b_.most_seconds;
   }
 

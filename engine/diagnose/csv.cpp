@@ -64,9 +64,11 @@ std::string diagnosis_csv(const Diagnosis& d) {
   for (const auto& r : d.inside) {
     const std::string at = place(r.layer, r.head);
     csv.add("layers", at, "", "", "share", r.share), csv.add("layers", at, "", "", "exposed_share", r.exposed_share);
-    csv.add("layers", at, "outside", "hybrid", "mass", r.linear_mass), csv.add("layers", at, "outside", "teacher", "mass", r.teacher_mass);
+    if (d.no_mass.empty()) csv.add("layers", at, "outside", "hybrid", "mass", r.linear_mass);
+    csv.add("layers", at, "outside", "teacher", "mass", r.teacher_mass);
     csv.add("layers", at, "", "swa", "cosine", r.cosine_swa), csv.add("layers", at, "", "linear", "cosine", r.cosine_linear);
     csv.add("layers", at, "", "hybrid", "cosine", r.cosine_hybrid);
+    if (!d.no_mass.empty()) continue;
     csv.add("layers", at, "", "hybrid", "peak_distance", static_cast<double>(r.peak_distance)), csv.add("layers", at, "", "hybrid", "peak_weight", r.peak_weight);
   }
   for (const auto& k : d.knockouts) {

@@ -31,6 +31,14 @@ std::vector<WhatIf> default_sweep(const Patient& p) {
   return all;
 }
 
+/// Why weights on keys do not sum to one, and which figures that rules out; empty: they do.
+std::string without_mass(const Patient& p) {
+  if (p.has_mass()) return {};
+  const bool group = p.work.conversion.linear.normaliser == Normaliser::group_norm;
+  return std::string("Does not apply here: attention mass, peak distances, linear and hybrid maps, denominators. Linear attention is ") +
+         (group ? "group-normed, not divided by Σφφ" : "not divided by Σφφ") + ", so its weights on keys do not sum to one.";
+}
+
 /// A diagnosis in the making: what has been scored is scored once.
 class Examination {
  public:
@@ -47,6 +55,7 @@ class Examination {
     d_.checkpoint = subject.checkpoint ? subject.checkpoint->filename().string() : "the conversion's start";
     d_.recipe_hash = engine::recipe_hash(subject.recipe);
     d_.seed = recipe_.seed, d_.window = patient_->window;
+    d_.no_mass = without_mass(*patient_);
     d_.layers = patient_->model().config.layers, d_.heads = patient_->model().config.heads;
   }
 
@@ -96,10 +105,16 @@ class Examination {
       throw InputError("diagnose: none of the tasks has choices to score; name one that has (builtin:all, piqa, lambada_openai, …)");
   }
 
+  /// Settings are compared with the stored hybrid only.
+  std::vector<std::string> needed() const {
+    if (options_.what == std::vector<std::string>{"whatif"}) return {"hybrid"};
+    return {"teacher", "hybrid", "swa", "linear", "none"};
+  }
+
   Outcomes scored(const std::vector<Case>& cases) {
     const ChainScorer scorer(cases, choose(cases, [](const Case&) { return true; }), patient_->model().device());
     Outcomes out;
-    for (const char* name : {"teacher", "hybrid", "swa", "linear", "none"}) {
+    for (const auto& name : needed()) {
       report(watch_, std::ssize(out), "components scored");
       const Component c = component_from(name);
       out[name] = scorer.score(c == Component::teacher ? patient_->teacher() : patient_->model(), &patient_->work.conversion, patient_->options(c), watch_);

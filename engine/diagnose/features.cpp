@@ -105,7 +105,7 @@ FeatureHealth measure_features(const Patient& p, const std::vector<std::vector<s
       add("q", layers[i].query_map, p.start_q[i], q[h]);
       add("k", layers[i].key_map, p.start_k[i], k[h]);
     }
-    health.denominators.push_back(denominators_of(static_cast<std::int64_t>(i), found[i].denominators));
+    if (p.has_mass()) health.denominators.push_back(denominators_of(static_cast<std::int64_t>(i), found[i].denominators));
   }
   return health;
 }

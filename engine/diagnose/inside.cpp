@@ -77,7 +77,7 @@ void look(const Patient& p, LayerSums& s, const Heads& h, AttentionCall call, co
   s.tokens += static_cast<double>(t);
   s.linear_tokens += static_cast<double>(t - first_linear);
   s.exposed_tokens += static_cast<double>(std::max<std::int64_t>(0, t - window));
-  s.hybrid.read(h, call, window);
+  if (p.has_mass()) s.hybrid.read(h, call, window);
   s.cosine_hybrid += cosines(output(call.component, &s.all), teacher, 0);
   if (call.component != Component::hybrid) return;  // a layer that was not converted has no branches
   const Tensor behind = (torch::arange(t, h.q.options().dtype(torch::kInt64)) >= window).unsqueeze(0);  // [1,T]

@@ -1,12 +1,10 @@
 #include <nlohmann/json.hpp>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include <algorithm>
 #include <cmath>
 
 #include "engine/diagnose.h"
+#include "engine/subject_identity.h"
 
 namespace nlohmann {
 template <typename T>
@@ -51,7 +49,7 @@ EQUIPOISE_JSON(ComponentScores, component, choices, best, best_norm, right)
 EQUIPOISE_JSON(ExampleReport, task, doc_id, gold, exposed, hybrid_right, swa_right, choices, scores, prompt)
 EQUIPOISE_JSON(Continuation, component, text)
 EQUIPOISE_JSON(DiagnosisVerdict, use, headline, paragraph, delta_h_swa, delta_la_na, examples, exposed, needed)
-EQUIPOISE_JSON(Diagnosis, name, model, checkpoint, recipe_hash, seed, window, layers, heads, parts, notes, seconds, cpu_seconds, verdict,
+EQUIPOISE_JSON(Diagnosis, name, model, checkpoint, recipe_hash, seed, window, layers, heads, parts, notes, no_mass, seconds, cpu_seconds, verdict,
                components, exposure, distance, length, inside, knockouts, maps, features, what_if, examples, prompt, continuations)
 
 namespace {
@@ -81,43 +79,19 @@ Diagnosis diagnosis_from_json(const std::string& text, const std::string& place)
 }
 
 std::string diagnosis_key(const Subject& subject, const DiagnoseOptions& options) {
-  Recipe r = subject.recipe;
-  r.name.clear();
-  r.evaluation = EvaluationSpec{};
-  r.evaluation.window = evaluation_window(subject.recipe);
-  std::string text = "1\n" + to_resolved_yaml(r) + identity(options);
-  auto add_files = [&](const std::filesystem::path& folder) {
-    std::vector<std::string> files;
-    std::error_code gone;
-    for (const auto& f : std::filesystem::directory_iterator(folder, gone))
-      if (f.is_regular_file())
-        files.push_back(f.path().filename().string() + " " + std::to_string(f.file_size()) + " " +
-                        std::to_string(f.last_write_time().time_since_epoch().count()));
-    std::ranges::sort(files);
-    for (const auto& f : files) text += "\n" + f;
-  };
-  if (!r.model.starts_with("builtin:")) add_files(r.model);
-  if (subject.checkpoint) text += "\n" + subject.checkpoint->string(), add_files(*subject.checkpoint);
-  char hex[17];
-  std::snprintf(hex, sizeof hex, "%016llx", static_cast<unsigned long long>(XXH3_64bits(text.data(), text.size())));
-  return hex;
+  // The options name tasks and limit; when a run evaluates, and which components, decides nothing here.
+  const EvaluationSpec fallback;
+  EvaluationSpec deciding = subject.recipe.evaluation;
+  deciding.tasks = fallback.tasks, deciding.components = fallback.components;
+  deciding.every = fallback.every, deciding.limit = fallback.limit;
+  std::string text = "2\n" + subject_identity(subject, deciding) + identity(options);
+  if (subject.checkpoint) text += "\n" + subject.checkpoint->string();
+  return short_hash(text);
 }
 
 const std::vector<std::string>& diagnosis_parts() {
   static const std::vector<std::string> parts{"exposure", "distance", "length", "layers", "knockout", "maps", "features", "whatif", "examples", "verdict"};
   return parts;
-}
-
-std::string WhatIf::text() const {
-  char g[32];
-  std::snprintf(g, sizeof g, "%.3g", weight);
-  std::string s = component;
-  if (window > 0) s += ", window " + std::to_string(window);
-  if (weight >= 0) s += std::string(", g ") + g;
-  if (!context.empty()) s += ", linear " + context;
-  if (sinks >= 0) s += ", " + std::to_string(sinks) + " sinks";
-  for (std::size_t i = 0; i < layers.size(); ++i) s += (i == 0 ? ", layers " : "/") + layers[i];
-  return s;
 }
 
 }  // namespace engine

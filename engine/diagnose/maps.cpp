@@ -98,10 +98,12 @@ AttentionMaps measure_maps(const Patient& p, const std::vector<std::int32_t>& id
     report(watch, key, "keys of the map");
     const Tensor a = head(teacher_tiles.tile(key));
     teacher_sum.add(key, a, a);
+    if (!p.has_mass()) continue;
     linear_sum.add(key, head(linear_tiles.tile(key)), a);
     hybrid_sum.add(key, head(hybrid_tiles.tile(key)), a);
   }
-  maps.views = {teacher_sum.view("teacher", false), linear_sum.view("linear", true), hybrid_sum.view("hybrid", true)};
+  maps.views = {teacher_sum.view("teacher", false)};
+  if (p.has_mass()) maps.views.push_back(linear_sum.view("linear", true)), maps.views.push_back(hybrid_sum.view("hybrid", true));
   return maps;
 }
 

@@ -152,7 +152,7 @@ std::string features_table(const FeatureHealth& f) {
     std::snprintf(least, sizeof least, "%.3g", n.least);
     rows.push_back({std::to_string(n.layer), std::to_string(n.rows), least, digits(100 * n.below_epsilon, 2) + " %"});
   }
-  return html + table({"layer", "denominators", "smallest", "below 1e-6"}, rows);
+  return rows.empty() ? html : html + table({"layer", "denominators", "smallest", "below 1e-6"}, rows);
 }
 
 std::string example_html(const ExampleReport& e) {
@@ -200,12 +200,13 @@ std::string diagnosis_html(const std::vector<Diagnosis>& all) {
     std::vector<Row> rows;
     for (const auto& c : d.components) rows.push_back({c.component, percent(c.accuracy), nats(c.loss)});
     if (!rows.empty()) html += "<h3>Components</h3>" + table({"component", "accuracy, %", "loss, nats a token"}, rows);
+    if (!d.no_mass.empty()) html += "<p class=\"s\">" + escaped(d.no_mass) + "</p>";
     if (!d.exposure.empty()) html += exposure_table(d);
     if (!d.distance.empty()) html += profiles("By look-back distance", d.distance);
     if (!d.length.empty()) html += profiles("By prompt length", d.length);
     if (!d.inside.empty())
       html += "<h3>Layers and heads</h3>" + heat(d, "Linear share of the output norm, behind the window", [](auto& r) { return r.exposed_share; }, share) +
-              heat(d, "Hybrid's attention mass outside the window", [](auto& r) { return r.linear_mass; }, mass) +
+              (d.no_mass.empty() ? heat(d, "Hybrid's attention mass outside the window", [](auto& r) { return r.linear_mass; }, mass) : "") +
               heat(d, "Teacher's attention mass outside the window", [](auto& r) { return r.teacher_mass; }, mass);
     if (!d.knockouts.empty()) html += knockout_table(d);
     if (d.maps) {

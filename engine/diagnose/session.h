@@ -23,6 +23,8 @@ struct Patient {
   const Model& model() const { return work.model; }
   const Model& teacher() const { return original ? original->model : work.model; }
   bool overlap() const { return work.conversion.overlap; }
+  /// Weights on keys sum to one. Not where linear attention is divided by something else than Σφφ, or by nothing.
+  bool has_mass() const { return work.conversion.linear.normaliser == Normaliser::sum; }
   ForwardOptions options(Component component) const;
 };
 /// `window` 0: the recipe's evaluation window, else the conversion's.

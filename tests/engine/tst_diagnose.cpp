@@ -74,6 +74,8 @@ class TstDiagnose : public QObject {
   void what_if_at_the_stored_setting_changes_nothing();
   void every_part_of_builtin_tiny_goes_to_json_and_back();
   void a_stop_is_heeded_and_bad_questions_are_named();
+  void a_kept_diagnosis_is_of_just_this_evaluation();
+  void without_a_normaliser_there_is_no_mass();
 };
 
 void TstDiagnose::a_copying_head_is_found_at_its_layer_head_and_distance() {
@@ -331,6 +333,38 @@ void TstDiagnose::a_stop_is_heeded_and_bad_questions_are_named() {
   other.limit = 4;
   QVERIFY(diagnosis_key(tiny(), one) != diagnosis_key(tiny(), other));
   QCOMPARE(diagnosis_key(tiny(), one), diagnosis_key(tiny(), one));
+}
+
+void TstDiagnose::a_kept_diagnosis_is_of_just_this_evaluation() {
+  const DiagnoseOptions options;
+  const std::string key = diagnosis_key(tiny(), options);
+  auto changed = [&](void (*change)(EvaluationSpec&)) {
+    Subject s = tiny();
+    change(s.recipe.evaluation);
+    return diagnosis_key(s, options) != key;
+  };
+  QVERIFY(changed([](EvaluationSpec& e) { e.ablation_weights = "mixing"; }));
+  QVERIFY(changed([](EvaluationSpec& e) { e.window = 8; }));
+  QVERIFY(changed([](EvaluationSpec& e) { e.shots = 2; }));
+  QVERIFY(changed([](EvaluationSpec& e) { e.bos = "never"; }));
+  QVERIFY(!changed([](EvaluationSpec& e) { e.every = 7; }));
+  QVERIFY(!changed([](EvaluationSpec& e) { e.tasks = {"piqa"}; }));  // the options name the tasks
+}
+
+void TstDiagnose::without_a_normaliser_there_is_no_mass() {
+  const DiagnoseOptions options = small({"layers", "maps", "features"});
+  QVERIFY(diagnose(tiny(), options).no_mass.empty());
+  for (const char* normaliser : {"group-norm", "none"}) {
+    Subject s = tiny();
+    s.recipe.attention.linear.normaliser = normaliser;
+    const Diagnosis d = diagnose(s, options);
+    QVERIFY(d.no_mass.find("attention mass") != std::string::npos);
+    QVERIFY(d.maps && d.maps->views.size() == 1 && d.features->denominators.empty());
+    QVERIFY(std::ranges::all_of(d.inside, [](const HeadReport& r) { return r.linear_mass == 0 && r.peak_distance == 0; }));
+    QVERIFY(std::ranges::any_of(d.inside, [](const HeadReport& r) { return r.exposed_share > 0 && r.teacher_mass > 0; }));
+    QVERIFY(diagnosis_csv(d).find("outside,hybrid,mass") == std::string::npos);
+    QCOMPARE(diagnosis_from_json(to_json(d), "test").no_mass, d.no_mass);
+  }
 }
 
 QTEST_APPLESS_MAIN(TstDiagnose)

@@ -110,6 +110,7 @@ class SessionTest : public QObject {
   void a_paused_run_stands_still_and_goes_on();
   void a_paused_run_can_be_cancelled_and_closed();
   void a_checkpoint_can_be_asked_for();
+  void a_setting_tried_later_leaves_the_runs_own_evaluations_alone();
   void the_queue_can_be_reordered();
   void a_held_queue_waits_and_a_failure_may_hold_it();
   void bad_recipes_are_not_queued();
@@ -349,6 +350,32 @@ void SessionTest::a_paused_run_can_be_cancelled_and_closed() {
     session.pause(second);
   }
   QCOMPARE(RunReader(dir / "store.db").run(second)->state, RunState::cancelled);
+}
+
+void SessionTest::a_setting_tried_later_leaves_the_runs_own_evaluations_alone() {
+  TempDir dir;
+  Session session(paths_in(dir.path()), scripted());
+  const RunId run = session.submit(small_recipe());
+  std::vector<Event> events;
+  QVERIFY(drain_until_ended(session, events, run));
+  const RunReader reader(session.paths().store);
+  const auto own = reader.evaluations(run);
+  const std::int64_t last = own.back().step;
+  const auto outcomes = reader.outcomes(run, last, "hybrid", "all");
+  Evaluated tried{last, 16, 0.5, {{"what if: hybrid, window 16", "all", "acc", 0.5, 0.01, 50, {}}}};
+  session.record(run, tried);
+  tried.step = last + 1;
+  session.record(run, tried);
+  QCOMPARE(reader.evaluations(run).size(), own.size());
+  QCOMPARE(reader.evaluations(run).back().step, last);
+  QCOMPARE(reader.what_ifs(run).size(), std::size_t(2));
+  QCOMPARE(reader.what_ifs(run)[0].window, std::int64_t(16));
+  QVERIFY(reader.outcomes(run, last, "hybrid", "all") == outcomes);
+  const auto before = count_of<Evaluated>(events, run);
+  for (auto& event : session.drain()) events.push_back(std::move(event));
+  QCOMPARE(count_of<Evaluated>(events, run), before + 2);
+  QVERIFY(without_gaps(events, run));
+  QVERIFY(!error_of<InputError>([&] { session.record(run + 1, tried); }).isEmpty());
 }
 
 void SessionTest::a_checkpoint_can_be_asked_for() {

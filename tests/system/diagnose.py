@@ -44,8 +44,20 @@ def a_run_is_opened_and_seeds_stand_beside_each_other():
     assert page.count("<section>") == 2 and "src=" not in page and "http" not in page and first["verdict"]["headline"] in page
     rows = csv.read_text().splitlines()
     assert rows[1] == "part,what,where,component,measure,value,low,high,n" and sum(r.startswith("knockout,") for r in rows) == 2 * 2 * 20
+    saved_settings_stand_apart(store)
     text = call("--store", store, "diagnose", "1", "--what", "verdict", "--limit", "3").stdout
     assert first["verdict"]["headline"] in text
+
+
+def saved_settings_stand_apart(store):
+    before = json.loads(call("--store", store, "show", "1", "--json", "-").stdout)
+    steps = [c["step"] for c in before["checkpoints"]]
+    call("--store", store, "diagnose", f"1@{steps[0]}", "--what", "whatif", "--limit", "2", "--what-if", "window=16,g=0.3", "--save")
+    after = json.loads(call("--store", store, "show", "1", "--json", "-").stdout)
+    assert after["evaluations"] == before["evaluations"] and before["what_if"] == []
+    assert {(e["step"], e["component"]) for e in after["what_if"]} == {(steps[0], "what if: hybrid, window 16, g 0.3")}
+    assert "what if: hybrid, window 16, g 0.3" in call("--store", store, "show", "1").stdout
+    assert "name both" in call("diagnose", "--model", "builtin:tiny", "--save", code=2).stderr
 
 
 def settings_are_tried():

@@ -89,6 +89,23 @@ std::vector<ComparedRow> comparedRows(const std::vector<const RunData*>& runs,
   return out;
 }
 
+std::vector<ComparedRow> triedRows(const RunData& run, const QString& name) {
+  std::map<std::string, ComparedRow> rows;
+  for (const auto& [key, points] : run.what_ifs) {
+    if (points.empty()) continue;
+    ComparedRow& row = rows[key.component];
+    row.name = name + ", what if " + q(key.component);
+    row.tried = true;
+    const std::string component = key.component.substr(0, key.component.find_first_of(", "));
+    const ScorePoint& p = points.back();
+    row.cells[{component, key.task}] = {
+        p.value, half95(p.stderr_), p.step, p.n, {}, "a setting saved on the Diagnose page"};
+  }
+  std::vector<ComparedRow> out;
+  for (auto& [setting, row] : rows) out.push_back(std::move(row));
+  return out;
+}
+
 std::vector<CurvePoint> curveOf(const ComparedRow& row, const std::string& component,
                                 const std::string& task) {
   if (row.runs.empty()) return {};

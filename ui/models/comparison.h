@@ -30,8 +30,9 @@ struct ComparedRow {
   QString name;
   std::vector<const RunData*> runs;  ///< one, or the seeds of one setting; empty: printed
   std::map<ScoreKey, Estimate> cells;
+  bool tried = false;  ///< a setting saved on the Diagnose page, which is no run of its own
 
-  bool isPrinted() const { return runs.empty(); }
+  bool isPrinted() const { return runs.empty() && !tried; }
   const Estimate* find(const std::string& component, const std::string& task) const;
 };
 
@@ -39,6 +40,9 @@ struct ComparedRow {
 /// the mean of the last values with Student's interval over seeds.
 std::vector<ComparedRow> comparedRows(const std::vector<const RunData*>& runs,
                                       const QStringList& names, bool group_seeds);
+
+/// A row a setting that was tried on a run's checkpoint and saved with it.
+std::vector<ComparedRow> triedRows(const RunData& run, const QString& name);
 
 /// Accuracy of one component over training, averaged over the row's runs at the steps that all
 /// have.

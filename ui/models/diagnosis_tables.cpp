@@ -40,7 +40,7 @@ QString pointsText(const engine::Estimate& e) {
 }
 
 QString natsText(const engine::Estimate& e) {
-  return e.n == 0 ? QString("–") : QString("%1 [%2, %3]").arg(fixed(e.value, 4), fixed(e.low, 4), fixed(e.high, 4));
+  return e.n == 0 ? QString("–") : QString("%1 [%2, %3]").arg(fixed(e.value, 4), fixed(e.low, 4), fixed(e.high, 4)).replace('-', "−");
 }
 
 QString chanceText(double p) { return p < 1e-4 ? QString("< 0.0001") : fixed(p, 4); }
@@ -111,9 +111,40 @@ std::vector<Column> headColumns() {
 
 Rows headRows(const engine::Diagnosis& d) {
   Rows rows;
+  const bool mass = d.no_mass.empty();
   for (const auto& r : d.inside)
-    rows.push_back({count(r.layer), {place(r.head), qint64(r.head)}, share(r.share), share(r.exposed_share), share(r.linear_mass), share(r.teacher_mass),
-                    number(r.cosine_swa, 3), number(r.cosine_linear, 3), number(r.cosine_hybrid, 3), count(r.peak_distance), count(r.teacher_peak_distance)});
+    rows.push_back({count(r.layer), {place(r.head), qint64(r.head)}, share(r.share), share(r.exposed_share), mass ? share(r.linear_mass) : Cell{"–"}, share(r.teacher_mass),
+                    number(r.cosine_swa, 3), number(r.cosine_linear, 3), number(r.cosine_hybrid, 3), mass ? count(r.peak_distance) : Cell{"–"}, count(r.teacher_peak_distance)});
+  return rows;
+}
+
+std::vector<Column> besideColumns() {
+  return {{"run"}, {"checkpoint"}, {"window", true, "tokens"}, {"verdict"},
+          {"Δ hybrid − swa", true, "points on exposed examples, 95 % paired bootstrap"}, {"Δ linear − none", true, "points on exposed examples"},
+          {"exposed, %", true, "share of examples that leave the window"}, {"linear share, %", true, "of the attention output behind the window, mean over layers"},
+          {"teacher, %", true}, {"hybrid, %", true}, {"swa, %", true}, {"linear, %", true}, {"none, %", true}};
+}
+
+Rows besideRows(const std::vector<engine::Diagnosis>& all) {
+  Rows rows;
+  for (const auto& d : all) {
+    std::vector<Cell> row{{text(d.name)}, {text(d.checkpoint)}, count(d.window), {d.verdict ? text(d.verdict->use) : QString("–")}};
+    if (d.verdict) {
+      const double exposed = double(d.verdict->exposed) / double(std::max<std::int64_t>(1, d.verdict->examples));
+      row.insert(row.end(), {points(d.verdict->delta_h_swa), points(d.verdict->delta_la_na), share(exposed)});
+    } else {
+      row.insert(row.end(), 3, Cell{"–"});
+    }
+    double sum = 0, layers = 0;
+    for (const auto& r : d.inside)
+      if (r.head < 0) sum += r.exposed_share, layers += 1;
+    row.push_back(layers > 0 ? share(sum / layers) : Cell{"–"});
+    for (const char* name : {"teacher", "hybrid", "swa", "linear", "none"}) {
+      const auto c = std::find_if(d.components.begin(), d.components.end(), [&](const auto& x) { return x.component == name; });
+      row.push_back(c == d.components.end() ? Cell{"–"} : Cell{accuracyText(c->accuracy), c->accuracy.value});
+    }
+    rows.push_back(std::move(row));
+  }
   return rows;
 }
 
@@ -163,7 +194,8 @@ std::vector<Column> whatIfColumns() {
 Rows whatIfRows(const std::vector<engine::WhatIfResult>& results) {
   Rows rows;
   for (const auto& r : results)
-    rows.push_back({{text(r.text)}, {accuracyText(r.all.accuracy), r.all.accuracy.value}, {natsText(r.all.loss), r.all.loss.value}, points(r.against_stored), number(r.seconds, 2)});
+    rows.push_back({{text(r.text)}, {accuracyText(r.all.accuracy), r.all.accuracy.value}, {natsText(r.all.loss), r.all.loss.value}, points(r.against_stored),
+                    r.seconds > 0 ? number(r.seconds, 2) : Cell{"–"}});
   return rows;
 }
 

@@ -22,6 +22,9 @@ std::vector<Column> binColumns(const engine::Profile& profile);
 Rows binRows(const engine::Profile& profile);
 std::vector<Column> headColumns();
 Rows headRows(const engine::Diagnosis& d);
+/// One row a diagnosis.
+std::vector<Column> besideColumns();
+Rows besideRows(const std::vector<engine::Diagnosis>& all);
 std::vector<Column> knockoutColumns();
 Rows knockoutRows(const engine::Diagnosis& d);
 std::vector<Column> featureColumns();

@@ -26,6 +26,11 @@ overloaded(F...) -> overloaded<F...>;
 void RunData::addEvaluation(std::int64_t step, const std::string& component,
                             const std::string& task, const std::string& metric, double value,
                             double error, std::int64_t n) {
+  if (engine::is_what_if(component)) {
+    const std::string setting = component.substr(engine::k_what_if.size());
+    put(what_ifs[{setting, task}], ScorePoint{double(step), value, error, n}, &ScorePoint::step);
+    return;
+  }
   // The first metric of a task is its own; what else it measures is in the store.
   if (metrics.try_emplace({component, task}, metric).first->second != metric) return;
   auto& into = engine::is_share(metric) ? scores : perplexity;

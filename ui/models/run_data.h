@@ -36,6 +36,7 @@ struct RunData {
   std::map<std::string, std::vector<CurvePoint>> series;
   std::map<ScoreKey, std::vector<ScorePoint>> scores;  ///< each task's own metric, 0..1
   std::map<ScoreKey, std::vector<ScorePoint>> perplexity;
+  std::map<ScoreKey, std::vector<ScorePoint>> what_ifs;  ///< by the setting tried, as its text
   std::map<ScoreKey, std::string> metrics;  ///< the metric that `scores` or `perplexity` holds
   std::optional<engine::Progress> progress;
   std::int64_t last_seq = 0;

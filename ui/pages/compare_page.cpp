@@ -85,6 +85,9 @@ void ComparePage::refresh() {
   refreshGroups();
   refreshChips(chosen_runs);
   auto table_rows = rows_;
+  for (std::size_t i = 0; i < chosen_runs.size(); ++i)
+    for (ComparedRow& row : triedRows(*chosen_runs[i], names[qsizetype(i)]))
+      table_rows.push_back(std::move(row));
   for (ComparedRow& row : printed()) table_rows.push_back(std::move(row));
   const bool by_task = lowers_->checkedId() == Tasks;
   table_->setRows(table_rows,

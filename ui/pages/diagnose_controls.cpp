@@ -1,5 +1,4 @@
 #include <QComboBox>
-#include <QDoubleSpinBox>
 #include <QEvent>
 #include <QGridLayout>
 #include <QLineEdit>
@@ -11,7 +10,6 @@
 #include "ui/models/diagnosis_tables.h"
 #include "ui/pages/diagnose_views.h"
 #include "ui/pages/page_parts.h"
-#include "ui/plots/bar_plot.h"
 #include "ui/plots/matrix_view.h"
 
 namespace ui {
@@ -53,6 +51,7 @@ MapsView::MapsView(QWidget* parent)
   for (int i = 0; i < 3; ++i) {
     titles_[i] = partHeading(k_views[i]);
     titles_[i]->setWordWrap(true);
+    titles_[i]->setAlignment(Qt::AlignLeft | Qt::AlignTop);
     titles_[i]->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);  // the three pictures share the width
     views_[i] = new MatrixView(QString("map, %1").arg(k_views[i]));
     views_[i]->setPlaceholder("Not measured.");
@@ -84,6 +83,7 @@ void MapsView::setDiagnosis(const engine::Diagnosis& d) {
   const QSignalBlocker layer(layer_), head(head_);
   layer_->setMaximum(std::max(0, int(d.layers) - 1));
   head_->setMaximum(std::max(0, int(d.heads) - 1));
+  for (int i = 1; i < 3; ++i) views_[i]->setPlaceholder(d.no_mass.empty() ? "Not measured." : text(d.no_mass));
   if (d.maps) setMaps(*d.maps);
 }
 
@@ -92,6 +92,10 @@ void MapsView::setMaps(const engine::AttentionMaps& maps) {
   maps_ = maps;
   layer_->setValue(int(maps.layer));
   head_->setValue(int(maps.head));
+  for (int i = 0; i < 3; ++i) {
+    titles_[i]->setText(k_views[i]);
+    views_[i]->setMatrix({});
+  }
   float most = 1e-6f;  // one scale for the three
   for (const auto& v : maps_.views)
     for (float c : v.cells) most = std::max(most, c);
@@ -103,8 +107,8 @@ void MapsView::setMaps(const engine::AttentionMaps& maps) {
     m.row_title = "query", m.column_title = "key";
     m.high = double(most), m.root = true, m.square = true;
     views_[i]->setMatrix(std::move(m));
-    titles_[i]->setText(text(v.name) + QString("   entropy %1").arg(v.mean_entropy, 0, 'f', 3) +
-                        (v.divergence.empty() ? QString() : QString(", divergence from the teacher %1").arg(v.mean_divergence, 0, 'f', 3)));
+    titles_[i]->setText(text(v.name) + QString("   entropy %1 nats").arg(v.mean_entropy, 0, 'f', 3) +
+                        (v.divergence.empty() ? QString() : QString(", divergence from the teacher %1 nats").arg(v.mean_divergence, 0, 'f', 3)));
     titles_[i]->setToolTip("Means over the prompt's tokens, nats");
   }
   pair_->setText(QString("%1 tokens, %2 shown%3. Colours follow the square root of the weight. Point at a cell for its tokens; choose one for its row.")
@@ -135,112 +139,6 @@ void MapsView::showRow(int row, int column) {
                  (v.divergence.empty() ? QString() : QString(", divergence %1").arg(v.divergence[token], 0, 'f', 3));
   }
   pair_->setText(words(0, row, column).section(": ", 0, 0) + ".  " + parts.join(";  "));
-}
-
-WhatIfView::WhatIfView(QWidget* parent)
-    : DiagnosisView(parent), component_(new QComboBox), weight_(new QDoubleSpinBox), window_(spin("Window", 0, 4096, 0)), context_(new QComboBox),
-      sinks_(spin("Sinks", -1, 256, -1)), told_(noteLabel()), bars_(new BarPlot("what if", "accuracy, %")),
-      table_(new CopyTable(newRows(this, whatIfColumns()), "What if")) {
-  component_->addItems({"hybrid", "hybrid-overlap", "swa", "linear", "linear-outside", "swa+sinks", "sinks", "none", "teacher"});
-  component_->setAccessibleName("Component");
-  weight_->setRange(-0.05, 1);
-  weight_->setSingleStep(0.05);
-  weight_->setDecimals(2);
-  weight_->setValue(-0.05);
-  weight_->setSpecialValueText("as trained");
-  weight_->setAccessibleName("Weight g of the window");
-  weight_->setKeyboardTracking(false);
-  window_->setSingleStep(8);
-  window_->setSpecialValueText("stored");
-  context_->setAccessibleName("Linear context");
-  context_->addItem("as converted", "");
-  context_->addItem("outside", "outside");
-  context_->addItem("overlap", "overlap");
-  sinks_->setSpecialValueText("as converted");
-  auto* row = new QHBoxLayout;
-  row->setSpacing(8);
-  for (auto [name, control] : {std::pair<const char*, QWidget*>{"Component", component_}, {"g", weight_}, {"Window", window_}, {"Linear context", context_}, {"Sinks", sinks_}}) {
-    row->addWidget(quiet(name));
-    row->addWidget(control);
-  }
-  row->addStretch();
-  auto* split = plainSplitter(Qt::Vertical);
-  split->addWidget(bars_);
-  split->addWidget(table_);
-  split->setSizes({260, 200});
-  auto* column = new QVBoxLayout(this);
-  column->setContentsMargins(0, 0, 0, 0);
-  column->setSpacing(8);
-  column->addLayout(row);
-  column->addWidget(told_);
-  column->addWidget(split, 1);
-  auto changed = [this] { Q_EMIT wanted(setting()); };
-  connect(component_, &QComboBox::currentIndexChanged, this, changed);
-  connect(context_, &QComboBox::currentIndexChanged, this, changed);
-  connect(weight_, &QDoubleSpinBox::valueChanged, this, changed);
-  connect(window_, &QSpinBox::valueChanged, this, changed);
-  connect(sinks_, &QSpinBox::valueChanged, this, changed);
-}
-
-engine::WhatIf WhatIfView::setting() const {
-  engine::WhatIf w;
-  w.component = component_->currentText().toStdString();
-  w.weight = weight_->value() < 0 ? -1 : weight_->value();
-  w.window = window_->value();
-  w.context = context_->currentData().toString().toStdString();
-  w.sinks = sinks_->value();
-  return w;
-}
-
-void WhatIfView::setDiagnosis(const engine::Diagnosis& d) {
-  sweep_ = d.what_if;
-  history_.clear();
-  tried_.reset();
-  stored_.reset();
-  for (const auto& c : d.components)
-    if (c.component == "hybrid") {
-      engine::WhatIfResult r;
-      r.text = "stored: hybrid, window " + std::to_string(d.window);
-      r.all = c;
-      for (const auto& e : d.length)
-        if (e.name != "all tasks")
-          for (const auto& b : e.bins)
-            for (const auto& s : b.scores)
-              if (s.component == "hybrid" && e.bins.size() == 1) r.tasks.push_back({e.name, s.accuracy, s.loss});
-      stored_ = r;
-    }
-  told_->setText("Change a control: the same examples are scored again with that setting and drawn beside the stored one.");
-  refresh();
-}
-
-void WhatIfView::setTried(const engine::WhatIfResult& result) {
-  tried_ = result;
-  history_.insert(history_.begin(), result);
-  told_->setText(QString("%1: %2 %, %3 points against the stored setting on the same examples (%4 s)")
-                     .arg(text(result.text), accuracyText(result.all.accuracy), pointsText(result.against_stored.difference))
-                     .arg(result.seconds, 0, 'f', 2));
-  refresh();
-}
-
-void WhatIfView::refresh() {
-  std::vector<engine::WhatIfResult> rows = history_;
-  if (stored_) rows.push_back(*stored_);
-  rows.insert(rows.end(), sweep_.begin(), sweep_.end());
-  table_->rows()->setRows(whatIfRows(rows));
-  table_->fitColumns();
-  // The stored setting, what was tried, then the sweep of windows; the table has the rest.
-  QStringList groups;
-  BarSeries s{"accuracy", [](Scheme scheme) { return componentStyle("hybrid", scheme); }, {}};
-  auto add = [&](const engine::WhatIfResult& r, const QString& name) {
-    groups << name;
-    s.bars.push_back(Bar{100 * r.all.accuracy.value, 100 * r.all.accuracy.half()});
-  };
-  if (stored_) add(*stored_, "stored");
-  if (tried_) add(*tried_, "tried");
-  for (const auto& r : sweep_)
-    if (r.setting.component == "hybrid" && r.setting.window > 0) add(r, QString("w %1").arg(r.setting.window));
-  bars_->setPlaceholder("Not measured.");
-  bars_->setData(groups, groups.isEmpty() ? std::vector<BarSeries>{} : std::vector<BarSeries>{s});
 }
 
 ExamplesView::ExamplesView(QWidget* parent)

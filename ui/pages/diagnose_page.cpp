@@ -1,6 +1,5 @@
 #include "ui/pages/diagnose_page.h"
 
-#include <QComboBox>
 #include <QFileDialog>
 #include <QLabel>
 #include <QLineEdit>
@@ -9,97 +8,48 @@
 #include <QSaveFile>
 #include <QSpinBox>
 #include <QStackedWidget>
-#include <fstream>
-#include <sstream>
 
-#include "engine/run_store.h"
 #include "ui/engine_bridge.h"
 #include "ui/forms/job_line.h"
+#include "ui/pages/checkpoint_picker.h"
+#include "ui/pages/diagnose_beside.h"
 #include "ui/pages/diagnose_tile.h"
 #include "ui/pages/diagnose_views.h"
+#include "ui/pages/diagnose_what_if.h"
+#include "ui/report_diagnosis.h"
 
 namespace ui {
 namespace {
 
-namespace fs = std::filesystem;
-
 QString text(const std::string& s) { return QString::fromStdString(s); }
 
-/// A diagnosis kept earlier; nothing where there is none or it cannot be read (it is measured again then).
-std::optional<engine::Diagnosis> readKept(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) return std::nullopt;
-  std::stringstream all;
-  all << in.rdbuf();
-  try {
-    return engine::diagnosis_from_json(all.str(), file.string());
-  } catch (const engine::InputError&) {
-    return std::nullopt;
-  }
-}
-
-/// Kept whole or not at all; a read-only folder costs a new measurement next time, nothing else.
-void keep(const fs::path& file, const engine::Diagnosis& d) {
-  std::error_code ignored;
-  fs::create_directories(file.parent_path(), ignored);
-  QSaveFile out(text(file.string()));
-  const std::string json = engine::to_json(d);
-  if (out.open(QIODevice::WriteOnly) && out.write(json.data(), qint64(json.size())) == qint64(json.size())) out.commit();
+bool writeWhole(const QString& file, const std::string& content) {
+  QSaveFile out(file);
+  return out.open(QIODevice::WriteOnly) && out.write(content.data(), qint64(content.size())) == qint64(content.size()) && out.commit();
 }
 
 }  // namespace
 
-/// The run's recipe with its newest checkpoint that is still there; run 0: the embedded model at the conversion's start.
-engine::Subject DiagnosePage::subjectOf(const Asked& asked) {
-  engine::Subject s;
-  if (asked.run == 0) {
-    s.recipe.name = "builtin:tiny, the conversion's start";
-    return s;
-  }
-  const engine::RunReader reader(asked.store);
-  const auto run = reader.run(asked.run);
-  if (!run) throw engine::InputError("the run is no longer in the store");
-  s.recipe = engine::parse_recipe(run->recipe).recipe;
-  s.recipe.name = run->name;
-  for (const auto& c : reader.checkpoints(asked.run))
-    if (fs::exists(c.path)) s.checkpoint = c.path;
-  if (!s.checkpoint) throw engine::InputError("run " + run->name + " has no checkpoint yet");
-  return s;
+DiagnosisSource DiagnosePage::asked(const CheckpointPicker& of) const {
+  DiagnosisSource source;
+  source.run = of.run();
+  source.checkpoint = of.checkpoint();
+  source.store = bridge_->store();
+  source.options.limit = limit_->value();
+  source.options.tasks.clear();
+  for (const QString& task : tasks_->text().split(QRegularExpression("[,\\s]+"), Qt::SkipEmptyParts)) source.options.tasks.push_back(task.toStdString());
+  if (source.options.tasks.empty()) source.options.tasks = {"builtin:all"};
+  if (const RunData* found = source.run ? bridge_->data(source.run) : nullptr) source.options.data = found->recipe.evaluation.data;
+  return source;
 }
 
-fs::path DiagnosePage::keptAt(const Asked& asked, const engine::Subject& subject) {
-  const std::string name = "diagnosis-" + engine::diagnosis_key(subject, asked.options) + ".json";
-  return subject.checkpoint ? subject.checkpoint->parent_path() / name : fs::path(asked.store.string() + ".diagnosis") / name;
-}
+void DiagnosePage::setRun(qint64 id) { subject_->setRun(id); }
 
-DiagnosePage::Asked DiagnosePage::asked() const {
-  Asked a;
-  a.run = subject_->currentData().toLongLong();
-  a.store = bridge_->store();
-  a.options.limit = limit_->value();
-  a.options.tasks.clear();
-  for (const QString& task : tasks_->text().split(QRegularExpression("[,\\s]+"), Qt::SkipEmptyParts)) a.options.tasks.push_back(task.toStdString());
-  if (a.options.tasks.empty()) a.options.tasks = {"builtin:all"};
-  if (const RunData* found = a.run ? bridge_->data(a.run) : nullptr) a.options.data = found->recipe.evaluation.data;
-  return a;
-}
-
-void DiagnosePage::fillSubjects() {
-  const qint64 before = subject_->currentData().toLongLong();
-  {
-    const QSignalBlocker quiet(subject_);
-    subject_->clear();
-    for (const auto& run : bridge_->runs()) subject_->addItem(QString("%1  (run %2)").arg(text(run.name)).arg(qint64(run.id)), qint64(run.id));
-    subject_->addItem("builtin:tiny, the conversion's start", qint64(0));
-    const int at = subject_->findData(before);
-    subject_->setCurrentIndex(at >= 0 ? at : subject_->count() - 1);
-  }
-  if (subject_->currentData().toLongLong() != before) look();
-}
-
-void DiagnosePage::setRun(qint64 id) {
-  const int at = subject_->findData(id);
-  if (at >= 0) subject_->setCurrentIndex(at);
+/// Other examples: what stands beside is no longer comparable.
+void DiagnosePage::askOthers() {
+  beside_job_->cancel();
+  beside_.clear();
+  look();
 }
 
 /// What was measured of it before is shown at once.
@@ -113,15 +63,15 @@ void DiagnosePage::look() {
   if (!isVisible()) return;
   job_->start(
       "Looking for a diagnosis kept from before",
-      [a = asked()](const engine::Watch&) -> std::optional<engine::Diagnosis> {
+      [source = asked(*subject_)](const engine::Watch&) -> std::optional<engine::Diagnosis> {
         try {
-          return readKept(keptAt(a, subjectOf(a)));
+          return keptDiagnosis(source);
         } catch (const engine::InputError&) {
           return std::nullopt;  // said when it is to be measured
         }
       },
-      [this](std::optional<engine::Diagnosis> found) {
-        if (found) setDiagnosis(std::move(*found));
+      [this, step = subject_->step()](std::optional<engine::Diagnosis> found) {
+        if (found) setDiagnosis(std::move(*found), step);
         sync();
       });
 }
@@ -129,16 +79,10 @@ void DiagnosePage::look() {
 void DiagnosePage::start() {
   if (!diagnose_ || !blocked_.isEmpty()) return;
   job_->start(
-      "Diagnosing " + subject_->currentText(),
-      [a = asked(), diagnose = diagnose_](const engine::Watch& watch) {
-        const engine::Subject subject = subjectOf(a);
-        const fs::path file = keptAt(a, subject);
-        engine::Diagnosis d = diagnose(subject, a.options, watch);
-        keep(file, d);
-        return d;
-      },
-      [this](engine::Diagnosis d) {
-        setDiagnosis(std::move(d));
+      "Diagnosing " + subject_->label(),
+      [source = asked(*subject_), diagnose = diagnose_](const engine::Watch& watch) { return measuredDiagnosis(source, diagnose, watch); },
+      [this, step = subject_->step()](engine::Diagnosis d) {
+        setDiagnosis(std::move(d), step);
         sync();
       });
   sync();
@@ -146,28 +90,65 @@ void DiagnosePage::start() {
 
 void DiagnosePage::showMaps(const engine::MapQuery& query) {
   if (!diagnose_ || !shown_) return;
-  Asked a = asked();
-  a.options.what = {"maps"};
-  a.options.map = query;
+  DiagnosisSource source = asked(*subject_);
+  source.options.what = {"maps"};
+  source.options.map = query;
   map_job_->start(
-      "Computing the maps", [a, diagnose = diagnose_](const engine::Watch& watch) { return diagnose(subjectOf(a), a.options, watch); },
+      "Computing the maps", [source, diagnose = diagnose_](const engine::Watch& watch) { return diagnose(source.subject(), source.options, watch); },
       [this](engine::Diagnosis d) {
         if (shown_) shown_->maps = d.maps;
         if (d.maps) maps_->setMaps(*d.maps);
-        small_line_->clear();
+        map_line_->clear();
       });
 }
 
+/// Only the chosen probe is scored, in the stored setting and in this one.
 void DiagnosePage::tryOut(const engine::WhatIf& setting) {
   if (!diagnose_ || !shown_) return;
-  Asked a = asked();
-  a.options.what = {"whatif"};
-  a.options.what_if = {setting};
+  DiagnosisSource source = asked(*subject_);
+  source.options.what = {"whatif"};
+  source.options.what_if = {setting};
+  if (const std::string probe = what_if_->probe(); !probe.empty()) source.options.tasks = {probe};
   try_job_->start(
-      "Evaluating " + text(setting.text()), [a, diagnose = diagnose_](const engine::Watch& watch) { return diagnose(subjectOf(a), a.options, watch); },
+      "Evaluating " + text(setting.text()), [source, diagnose = diagnose_](const engine::Watch& watch) { return diagnose(source.subject(), source.options, watch); },
       [this](engine::Diagnosis d) {
-        if (!d.what_if.empty()) what_if_->setTried(d.what_if.front());
-        small_line_->clear();
+        if (!d.what_if.empty() && !d.components.empty()) what_if_->setTried(d.what_if.front(), d.components.front());
+        try_line_->clear();
+      });
+}
+
+void DiagnosePage::saveTried(const engine::WhatIfResult& tried) {
+  if (!step_ || !shown_) return;
+  if (bridge_->record(subject_->run(), engine::what_if_evaluation(tried, *step_, shown_->window)))
+    Q_EMIT notice("Saved with the run: " + text(tried.text), false);
+}
+
+void DiagnosePage::showSaved(qint64 run) {
+  if (run != subject_->run()) return;
+  const RunData* found = run ? bridge_->data(run) : nullptr;
+  what_if_->setSaved(found ? found->what_ifs : decltype(found->what_ifs){});
+}
+
+QString DiagnosePage::whySavingWaits() const {
+  if (subject_->run() == 0) return "This model comes from no run: there is nothing to store an evaluation with";
+  if (bridge_->readOnly()) return "The store is read-only: " + bridge_->readOnlyReason();
+  return blocked_;
+}
+
+void DiagnosePage::addBeside() {
+  const DiagnosisSource source = asked(*beside_view_->picker());
+  const engine::Diagnose measure = blocked_.isEmpty() ? diagnose_ : engine::Diagnose();
+  beside_job_->start(
+      "Diagnosing " + beside_view_->picker()->label(),
+      [source, measure](const engine::Watch& watch) {
+        if (auto kept = keptDiagnosis(source)) return std::move(*kept);
+        if (!measure) throw engine::InputError("This checkpoint was not diagnosed with these tasks yet, and measuring must wait: add it when no run trains");
+        return measuredDiagnosis(source, measure, watch);
+      },
+      [this](engine::Diagnosis d) {
+        beside_.push_back(std::move(d));
+        beside_line_->clear();
+        showBeside();
       });
 }
 
@@ -182,17 +163,21 @@ void DiagnosePage::sync() {
   start_->setText(shown_ ? "Measure again" : "Diagnose");
   start_->setToolTip(why.isEmpty() ? "Measure every part with the newest checkpoint, beside whatever else you do" : why);
   export_->setEnabled(shown_.has_value());
+  what_if_->setSavingBlocked(whySavingWaits());
 }
 
 bool DiagnosePage::exportTo(const QString& file) {
   if (!shown_) return false;
+  std::vector<engine::Diagnosis> all{*shown_};
+  all.insert(all.end(), beside_.begin(), beside_.end());
   bool done = false;
-  if (file.endsWith(".png")) {
-    done = views_->grab().save(file);
-  } else {
-    const std::string content = file.endsWith(".html") ? engine::diagnosis_html({*shown_}) : file.endsWith(".csv") ? engine::diagnosis_csv(*shown_) : engine::to_json(*shown_);
-    QSaveFile out(file);
-    done = out.open(QIODevice::WriteOnly) && out.write(content.data(), qint64(content.size())) == qint64(content.size()) && out.commit();
+  try {
+    if (file.endsWith(".pdf")) writePdfDiagnosis(all, file), done = true;
+    else if (file.endsWith(".png")) done = views_->grab().save(file);
+    else done = writeWhole(file, file.endsWith(".html") ? engine::diagnosis_html(all) : file.endsWith(".csv") ? engine::diagnosis_csv(*shown_) : engine::to_json(*shown_));
+  } catch (const engine::InputError& error) {
+    Q_EMIT notice(text(error.what()), true);
+    return false;
   }
   Q_EMIT notice(done ? "Written: " + file : file + " cannot be written", !done);
   return done;
@@ -200,7 +185,7 @@ bool DiagnosePage::exportTo(const QString& file) {
 
 void DiagnosePage::askExport() {
   const QString file = QFileDialog::getSaveFileName(this, "Export the diagnosis", "diagnosis.html",
-                                                    "Report, one page (*.html);;Every figure (*.csv);;As data (*.json);;The view as a picture (*.png)");
+                                                    "Report, one page (*.html);;Report to print (*.pdf);;Every figure (*.csv);;As data (*.json);;The view as a picture (*.png)");
   if (!file.isEmpty()) exportTo(file);
 }
 

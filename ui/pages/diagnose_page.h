@@ -3,13 +3,11 @@
 /// and one of them in full. Everything is measured beside the event loop and kept beside the store.
 
 #include <QWidget>
-#include <filesystem>
 #include <vector>
 
-#include "engine/diagnose.h"
 #include "ui/background.h"
+#include "ui/models/diagnosis_source.h"
 
-class QComboBox;
 class QLabel;
 class QLineEdit;
 class QPushButton;
@@ -18,6 +16,8 @@ class QStackedWidget;
 
 namespace ui {
 
+class BesideView;
+class CheckpointPicker;
 class DiagnoseTile;
 class DiagnosisView;
 class EngineBridge;
@@ -30,7 +30,7 @@ class DiagnosePage : public QWidget {
   Q_OBJECT
 
  public:
-  enum View { Exposure, Distance, Length, Layers, Knockout, Maps, Features, WhatIf, Examples };
+  enum View { Exposure, Distance, Length, Layers, Knockout, Maps, Features, WhatIf, Examples, Beside };
 
   /// `diagnose` empty: this build measures nothing.
   DiagnosePage(EngineBridge* bridge, engine::Diagnose diagnose, QWidget* parent = nullptr);
@@ -44,11 +44,12 @@ class DiagnosePage : public QWidget {
   MapsView* maps() const { return maps_; }
   WhatIfView* whatIf() const { return what_if_; }
   ExamplesView* examples() const { return examples_; }
-  QComboBox* subject() const { return subject_; }
+  BesideView* beside() const { return beside_view_; }
+  CheckpointPicker* subject() const { return subject_; }
   QSpinBox* documents() const { return limit_; }
-  /// By suffix: html, csv, json, png. False: `notice` says why.
+  /// By suffix: html and pdf (with the checkpoints beside it), csv, json, png. False: `notice` says why.
   bool exportTo(const QString& file);
-  bool busy() const { return job_->busy() || map_job_->busy() || try_job_->busy(); }
+  bool busy() const { return job_->busy() || map_job_->busy() || try_job_->busy() || beside_job_->busy(); }
   /// Why measuring must wait; empty: it need not.
   void setBlocked(const QString& reason);
 
@@ -59,41 +60,46 @@ class DiagnosePage : public QWidget {
   void showEvent(QShowEvent* event) override;
 
  private:
-  struct Asked {  ///< what a job measures, settled on the event loop's side
-    qint64 run = 0;
-    std::filesystem::path store;
-    engine::DiagnoseOptions options;
-  };
   QWidget* buildHeader();
   QWidget* buildTiles();
   QWidget* buildViews();
-  void fillSubjects();
-  Asked asked() const;
+  void connectViews();
+  DiagnosisSource asked(const CheckpointPicker& of) const;
+  void askOthers();
   void look();
-  void setDiagnosis(engine::Diagnosis d);
+  void setDiagnosis(engine::Diagnosis d, std::optional<qint64> step);
   void showMaps(const engine::MapQuery& query);
   void tryOut(const engine::WhatIf& setting);
+  void saveTried(const engine::WhatIfResult& tried);
+  void showSaved(qint64 run);
+  void addBeside();
+  void showBeside();
+  QString whySavingWaits() const;
   void sync();
   void askExport();
-  static engine::Subject subjectOf(const Asked& asked);
-  static std::filesystem::path keptAt(const Asked& asked, const engine::Subject& subject);
 
   EngineBridge* bridge_;
   engine::Diagnose diagnose_;
   Background* job_;
   Background* map_job_;
   Background* try_job_;
+  Background* beside_job_;
   std::optional<engine::Diagnosis> shown_;
+  std::optional<qint64> step_;  ///< of the checkpoint shown; newer ones may have come since
+  std::vector<engine::Diagnosis> beside_;  ///< of the same tasks and examples
   QString blocked_;
-  QComboBox* subject_ = nullptr;
+  CheckpointPicker* subject_ = nullptr;
   QLineEdit* tasks_ = nullptr;
   QSpinBox* limit_ = nullptr;
   QPushButton* start_ = nullptr;
   QPushButton* export_ = nullptr;
   JobLine* line_ = nullptr;
-  JobLine* small_line_ = nullptr;
+  JobLine* map_line_ = nullptr;
+  JobLine* try_line_ = nullptr;
+  JobLine* beside_line_ = nullptr;
   QLabel* headline_ = nullptr;
   QLabel* paragraph_ = nullptr;
+  QLabel* no_mass_ = nullptr;
   QStackedWidget* whole_ = nullptr;
   QStackedWidget* views_ = nullptr;
   std::vector<DiagnoseTile*> tiles_;
@@ -101,6 +107,7 @@ class DiagnosePage : public QWidget {
   MapsView* maps_ = nullptr;
   WhatIfView* what_if_ = nullptr;
   ExamplesView* examples_ = nullptr;
+  BesideView* beside_view_ = nullptr;
 };
 
 }  // namespace ui

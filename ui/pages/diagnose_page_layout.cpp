@@ -1,4 +1,3 @@
-#include <QComboBox>
 #include <QLabel>
 #include <QLineEdit>
 #include <QPushButton>
@@ -11,9 +10,12 @@
 #include "ui/engine_bridge.h"
 #include "ui/forms/job_line.h"
 #include "ui/models/diagnosis_tables.h"
+#include "ui/pages/checkpoint_picker.h"
+#include "ui/pages/diagnose_beside.h"
 #include "ui/pages/diagnose_page.h"
 #include "ui/pages/diagnose_tile.h"
 #include "ui/pages/diagnose_views.h"
+#include "ui/pages/diagnose_what_if.h"
 #include "ui/pages/empty_state.h"
 #include "ui/pages/page_parts.h"
 
@@ -30,7 +32,7 @@ void exposureTile(DiagnoseTile* tile, const engine::Diagnosis& d) {
   for (const auto& e : d.exposure)
     if (e.task != "all") strip.push_back(e.examples ? double(e.exposed_examples) / double(e.examples) : 0);
   tile->setContent(QString("%1 %").arg(100.0 * double(all.exposed_examples) / double(std::max<std::int64_t>(1, all.examples)), 0, 'f', 0),
-                   QString("of %1 examples").arg(all.examples), strip);
+                   QString("of %1 cases").arg(all.examples), strip);
 }
 
 /// The bin with the largest difference, and the hybrid's accuracy along the first profile that has bins.
@@ -46,7 +48,7 @@ void profileTile(DiagnoseTile* tile, const std::vector<engine::Profile>& profile
         if (s.component == "hybrid") strip.push_back(s.accuracy.value);
   }
   if (!best) return tile->setContent("–", "not measured");
-  tile->setContent("Δ " + points(best->delta_h_swa.difference.value), QString("%1–%2 tokens").arg(best->low).arg(best->high - 1), strip);
+  tile->setContent("Δ " + points(best->delta_h_swa.difference.value), QString("at %1–%2").arg(best->low).arg(best->high - 1), strip);
 }
 
 void layersTile(DiagnoseTile* tile, const engine::Diagnosis& d) {
@@ -72,12 +74,13 @@ void knockoutTile(DiagnoseTile* tile, const engine::Diagnosis& d) {
   for (const auto& k : d.knockouts)
     if (k.branch == "linear" && strip.size() < 24) strip.push_back(k.damage.value / std::max(1e-9, worst->damage.value));
   tile->setContent(QString("%1").arg(worst->damage.value, 0, 'f', 3),
-                   "nats, layer " + QString::number(worst->layer) + (worst->head < 0 ? QString() : ", head " + QString::number(worst->head)), strip);
+                   QString("nats, layer %1").arg(worst->layer), strip);
 }
 
 void mapsTile(DiagnoseTile* tile, const engine::Diagnosis& d) {
+  if (!d.no_mass.empty()) return tile->setContent("–", "teacher only");
   if (!d.maps || d.maps->views.size() < 3) return tile->setContent("–", "not measured");
-  tile->setContent(QString::number(d.maps->views[2].mean_divergence, 'f', 2), "nats from the teacher");
+  tile->setContent(QString::number(d.maps->views[2].mean_divergence, 'f', 2), "nats apart");
 }
 
 void featuresTile(DiagnoseTile* tile, const engine::Diagnosis& d) {
@@ -97,20 +100,21 @@ void whatIfTile(DiagnoseTile* tile, const engine::Diagnosis& d) {
   const auto best = std::max_element(d.what_if.begin(), d.what_if.end(), [](const auto& a, const auto& b) { return a.all.accuracy.value < b.all.accuracy.value; });
   std::vector<double> strip;
   for (const auto& w : d.what_if) strip.push_back(w.all.accuracy.value);
-  tile->setContent(QString("%1 %").arg(100 * best->all.accuracy.value, 0, 'f', 1), text(best->text), strip);
+  tile->setContent(QString("%1 %").arg(100 * best->all.accuracy.value, 0, 'f', 1), text(best->text).remove("hybrid, "), strip);
 }
 
 void examplesTile(DiagnoseTile* tile, const engine::Diagnosis& d) {
   std::int64_t more = 0, less = 0;
   for (const auto& e : d.exposure)
     if (e.task != "all") more += e.delta_h_swa.only_a + e.never_h_swa.only_a, less += e.delta_h_swa.only_b + e.never_h_swa.only_b;
-  tile->setContent(QString("+%1 −%2").arg(more).arg(less), "right in one only");
+  tile->setContent(QString("+%1 −%2").arg(more).arg(less), "in one only");
 }
 
 }  // namespace
 
 DiagnosePage::DiagnosePage(EngineBridge* bridge, engine::Diagnose diagnose, QWidget* parent)
-    : QWidget(parent), bridge_(bridge), diagnose_(std::move(diagnose)), job_(new Background(this)), map_job_(new Background(this)), try_job_(new Background(this)) {
+    : QWidget(parent), bridge_(bridge), diagnose_(std::move(diagnose)), job_(new Background(this)), map_job_(new Background(this)), try_job_(new Background(this)),
+      beside_job_(new Background(this)) {
   setProperty("role", "page");
   auto* layout = new QVBoxLayout(this);
   layout->setContentsMargins(16, 12, 16, 16);
@@ -131,36 +135,45 @@ DiagnosePage::DiagnosePage(EngineBridge* bridge, engine::Diagnose diagnose, QWid
   paragraph_->setWordWrap(true);
   paragraph_->setTextFormat(Qt::PlainText);
   paragraph_->setTextInteractionFlags(Qt::TextSelectableByMouse);
-  column->addWidget(headline_);
-  column->addWidget(paragraph_);
+  no_mass_ = noteLabel();
+  for (QLabel* label : {headline_, paragraph_, no_mass_}) column->addWidget(label);
   column->addWidget(buildTiles());
-  column->addWidget(small_line_ = new JobLine(map_job_));
-  column->addWidget(new JobLine(try_job_));
+  for (auto [line, job] : {std::pair{&map_line_, map_job_}, {&try_line_, try_job_}, {&beside_line_, beside_job_}}) column->addWidget(*line = new JobLine(job));
   column->addWidget(buildViews(), 1);
   whole_ = new QStackedWidget;
   whole_->addWidget(empty);
   whole_->addWidget(found);
   layout->addWidget(whole_, 1);
-  connect(subject_, &QComboBox::currentIndexChanged, this, &DiagnosePage::look);
-  connect(bridge_, &EngineBridge::runsChanged, this, &DiagnosePage::fillSubjects);
-  connect(line_, &JobLine::retried, this, &DiagnosePage::start);
-  for (auto end : {&Background::finished, &Background::cancelled}) connect(job_, end, this, &DiagnosePage::sync);
-  connect(job_, &Background::failed, this, &DiagnosePage::sync);
-  connect(maps_, &MapsView::wanted, this, &DiagnosePage::showMaps);
-  connect(what_if_, &WhatIfView::wanted, this, &DiagnosePage::tryOut);
-  fillSubjects();
+  connectViews();
   showView(Exposure);
   sync();
 }
 
+void DiagnosePage::connectViews() {
+  connect(subject_, &CheckpointPicker::changed, this, &DiagnosePage::look);
+  connect(line_, &JobLine::retried, this, &DiagnosePage::start);
+  for (auto end : {&Background::finished, &Background::cancelled}) connect(job_, end, this, &DiagnosePage::sync);
+  connect(job_, &Background::failed, this, &DiagnosePage::sync);
+  connect(maps_, &MapsView::wanted, this, &DiagnosePage::showMaps);
+  connect(map_line_, &JobLine::retried, maps_, &MapsView::ask);
+  connect(what_if_, &WhatIfView::wanted, this, &DiagnosePage::tryOut);
+  connect(what_if_, &WhatIfView::saveWanted, this, &DiagnosePage::saveTried);
+  connect(try_line_, &JobLine::retried, what_if_, &WhatIfView::ask);
+  connect(bridge_, &EngineBridge::runUpdated, this, &DiagnosePage::showSaved);
+  connect(beside_view_, &BesideView::addWanted, this, &DiagnosePage::addBeside);
+  connect(beside_line_, &JobLine::retried, this, &DiagnosePage::addBeside);
+  connect(beside_view_, &BesideView::removeWanted, this, [this](int index) {
+    beside_.erase(beside_.begin() + index - 1);
+    showBeside();
+  });
+}
+
 QWidget* DiagnosePage::buildHeader() {
-  subject_ = new QComboBox;
-  subject_->setAccessibleName("Run to diagnose");
-  subject_->setToolTip("A run with its newest checkpoint");
+  subject_ = new CheckpointPicker(bridge_, "to diagnose");
   tasks_ = new QLineEdit("builtin:all");
   tasks_->setAccessibleName("Tasks");
   tasks_->setToolTip("Tasks with choices, separated by commas: builtin:all, piqa, arc_easy, … (from the run's data folder)");
-  tasks_->setMaximumWidth(180);
+  tasks_->setMaximumWidth(150);
   limit_ = new QSpinBox;
   limit_->setRange(1, 100000);
   limit_->setValue(24);
@@ -168,13 +181,16 @@ QWidget* DiagnosePage::buildHeader() {
   limit_->setAccessibleName("Examples a task");
   limit_->setToolTip("First examples of each task (builtin tasks: documents of some fifty questions)");
   limit_->setKeyboardTracking(false);
-  for (auto changed : {&QLineEdit::editingFinished}) connect(tasks_, changed, this, &DiagnosePage::look);
-  connect(limit_, &QSpinBox::valueChanged, this, &DiagnosePage::look);
+  connect(tasks_, &QLineEdit::editingFinished, this, [this] {
+    if (tasks_->isModified()) askOthers();
+    tasks_->setModified(false);
+  });
+  connect(limit_, &QSpinBox::valueChanged, this, &DiagnosePage::askOthers);
   start_ = new QPushButton("Diagnose");
   start_->setProperty("role", "primary");
   connect(start_, &QPushButton::clicked, this, &DiagnosePage::start);
   export_ = new QPushButton(lineIcon("export"), " Export…");
-  export_->setToolTip("Report (HTML), every figure (CSV, JSON), the view as a picture (PNG)");
+  export_->setToolTip("Report (HTML, PDF), every figure (CSV, JSON), the view as a picture (PNG)");
   connect(export_, &QPushButton::clicked, this, &DiagnosePage::askExport);
   line_ = new JobLine(job_);
   return pageHeader("Diagnose", {subject_}, {tasks_, limit_, export_, start_});
@@ -186,7 +202,7 @@ QWidget* DiagnosePage::buildTiles() {
   auto* layout = new QHBoxLayout(row);
   layout->setContentsMargins(0, 0, 0, 0);
   layout->setSpacing(8);
-  for (const char* name : {"Exposure", "Distance", "Length", "Layers", "Knock-outs", "Maps", "Features", "What if", "Examples"}) {
+  for (const char* name : {"Exposure", "Distance", "Length", "Layers", "Knock-outs", "Maps", "Features", "What if", "Examples", "Beside"}) {
     auto* tile = new DiagnoseTile(name);
     const auto index = View(tiles_.size());
     connect(tile, &QAbstractButton::clicked, this, [this, index] { showView(index); });
@@ -204,11 +220,13 @@ QWidget* DiagnosePage::buildViews() {
   parts_ = {new ExposureView, new ProfileView(ProfileView::Axis::distance), new ProfileView(ProfileView::Axis::length), new LayersView, new KnockoutView,
             maps_, new FeaturesView, what_if_, examples_};
   for (DiagnosisView* part : parts_) views_->addWidget(part);
+  views_->addWidget(beside_view_ = new BesideView(bridge_));
   return views_;
 }
 
-void DiagnosePage::setDiagnosis(engine::Diagnosis d) {
+void DiagnosePage::setDiagnosis(engine::Diagnosis d, std::optional<qint64> step) {
   shown_ = std::move(d);
+  step_ = step;
   const engine::Diagnosis& now = *shown_;
   headline_->setText(now.verdict ? text(now.verdict->headline) : "No verdict");
   paragraph_->setText(now.verdict ? text(now.verdict->paragraph) : QString());
@@ -222,8 +240,20 @@ void DiagnosePage::setDiagnosis(engine::Diagnosis d) {
   featuresTile(tiles_[Features], now);
   whatIfTile(tiles_[WhatIf], now);
   examplesTile(tiles_[Examples], now);
+  no_mass_->setText(text(now.no_mass));
+  no_mass_->setVisible(!now.no_mass.empty());
   for (DiagnosisView* part : parts_) part->setDiagnosis(now);
+  showSaved(subject_->run());
+  showBeside();
   whole_->setCurrentIndex(1);
+}
+
+void DiagnosePage::showBeside() {
+  if (!shown_) return;
+  std::vector<engine::Diagnosis> all{*shown_};
+  all.insert(all.end(), beside_.begin(), beside_.end());
+  tiles_[Beside]->setContent(QString::number(all.size()), all.size() == 1 ? "checkpoint; add more" : "checkpoints");
+  beside_view_->setDiagnoses(std::move(all));
 }
 
 }  // namespace ui

@@ -1,11 +1,13 @@
 #include "ui/pages/diagnose_views.h"
 
 #include <QComboBox>
+#include <QPainter>
 #include <algorithm>
 #include <cmath>
 
 #include "ui/forms/copy_table.h"
 #include "ui/models/diagnosis_tables.h"
+#include "ui/models/head_measures.h"
 #include "ui/pages/page_parts.h"
 #include "ui/plots/bar_plot.h"
 #include "ui/plots/matrix_view.h"
@@ -13,7 +15,32 @@
 namespace ui {
 namespace {
 
+constexpr const char* k_scored[] = {"teacher", "hybrid", "swa", "linear", "none"};
+
 QString text(const std::string& s) { return QString::fromStdString(s); }
+
+/// Colour and name of each component that bars stand for, in their order.
+class ComponentLegend : public QWidget {
+ public:
+  ComponentLegend() {
+    setAccessibleName("Components");
+    setFixedSize(int(std::size(k_scored)) * k_place, 20);
+  }
+
+ protected:
+  void paintEvent(QPaintEvent*) override {
+    QPainter p(this);
+    p.setFont(secondaryFont());
+    for (int i = 0; i < int(std::size(k_scored)); ++i) {
+      p.fillRect(i * k_place, 5, 10, 10, componentStyle(k_scored[i], schemeOf(this)).color);
+      p.setPen(colorsOf(this).secondary);
+      p.drawText(QRect(i * k_place + 15, 0, k_place - 15, height()), Qt::AlignLeft | Qt::AlignVCenter, k_scored[i]);
+    }
+  }
+
+ private:
+  static constexpr int k_place = 76;
+};
 
 QVBoxLayout* columnOf(QWidget* page) {
   auto* column = new QVBoxLayout(page);
@@ -48,21 +75,11 @@ QLabel* saying(const QString& sentence) {
   return label;
 }
 
-/// Every head's value, layer by layer; heads that were not measured are gaps.
-template <class Value>
-Matrix byHead(const engine::Diagnosis& d, Value value) {
-  Matrix m;
-  m.rows = int(d.layers), m.columns = int(d.heads);
-  m.values.assign(std::size_t(m.rows * m.columns), std::nan(""));
-  m.row_title = "layer", m.column_title = "head";
-  value([&](std::int64_t layer, std::int64_t head, double v) {
-    if (head >= 0 && layer < m.rows && head < m.columns) m.values[std::size_t(layer * m.columns + head)] = v;
-  });
-  return m;
-}
-
-
 }  // namespace
+
+Bar accuracyBar(const engine::Estimate& accuracy) {
+  return {100 * accuracy.value, 100 * (accuracy.value - accuracy.low), 100 * (accuracy.high - accuracy.value)};
+}
 
 ExposureView::ExposureView(QWidget* parent) : DiagnosisView(parent), table_(tableOf(this, "Exposure", exposureColumns())) {
   auto* column = columnOf(this);
@@ -83,7 +100,9 @@ ProfileView::ProfileView(Axis axis, QWidget* parent)
   split->addWidget(table_);
   split->setSizes({260, 180});
   auto* column = columnOf(this);
-  column->addLayout(controlRow(axis == Axis::distance ? "Probe" : "Task", choice_, note_));
+  auto* row = controlRow(axis == Axis::distance ? "Probe" : "Task", choice_, note_);
+  row->addWidget(new ComponentLegend);
+  column->addLayout(row);
   column->addWidget(split, 1);
   connect(choice_, &QComboBox::currentIndexChanged, this, [this] { showProfile(); });
 }
@@ -115,12 +134,12 @@ void ProfileView::showProfile() {
   QStringList groups;
   std::vector<BarSeries> series;
   for (const auto& b : p.bins) groups << QString("%1–%2").arg(b.low).arg(b.high - 1);
-  for (const char* name : {"teacher", "hybrid", "swa", "linear", "none"}) {
+  for (const char* name : k_scored) {
     BarSeries s{name, [name](Scheme scheme) { return componentStyle(name, scheme); }, {}};
     for (const auto& b : p.bins) {
       const auto found = std::find_if(b.scores.begin(), b.scores.end(), [&](const auto& x) { return x.component == name; });
       if (found == b.scores.end()) s.bars.push_back(std::nullopt);
-      else s.bars.push_back(Bar{100 * found->accuracy.value, 100 * found->accuracy.half()});
+      else s.bars.push_back(accuracyBar(found->accuracy));
     }
     series.push_back(std::move(s));
   }
@@ -133,8 +152,7 @@ void ProfileView::showProfile() {
 LayersView::LayersView(QWidget* parent)
     : DiagnosisView(parent), measure_(new QComboBox), matrix_(new MatrixView("layers and heads")), table_(tableOf(this, "Layers and heads", headColumns())) {
   measure_->setAccessibleName("Measure");
-  measure_->addItems({"linear share behind the window", "linear share, all tokens", "hybrid's mass outside the window", "teacher's mass outside the window",
-                      "cosine of linear to the teacher", "cosine of the window to the teacher", "cosine of hybrid to the teacher"});
+  for (const HeadMeasure& m : headMeasures()) measure_->addItem(m.title);
   auto* split = plainSplitter(Qt::Horizontal);
   split->addWidget(matrix_);
   split->addWidget(table_);
@@ -147,23 +165,15 @@ LayersView::LayersView(QWidget* parent)
 }
 
 void LayersView::setDiagnosis(const engine::Diagnosis& d) {
-  d_.layers = d.layers, d_.heads = d.heads, d_.inside = d.inside;
+  d_.layers = d.layers, d_.heads = d.heads, d_.inside = d.inside, d_.no_mass = d.no_mass;
   fill(table_, headRows(d));
   showMeasure();
 }
 
 void LayersView::showMeasure() {
-  matrix_->setPlaceholder("Not measured.");
-  if (d_.inside.empty()) return matrix_->setMatrix({});
-  static constexpr double engine::HeadReport::*k_members[] = {&engine::HeadReport::exposed_share, &engine::HeadReport::share, &engine::HeadReport::linear_mass,
-                                                              &engine::HeadReport::teacher_mass, &engine::HeadReport::cosine_linear,
-                                                              &engine::HeadReport::cosine_swa, &engine::HeadReport::cosine_hybrid};
-  const auto member = k_members[measure_->currentIndex()];
-  Matrix m = byHead(d_, [&](auto put) {
-    for (const auto& r : d_.inside) put(r.layer, r.head, r.*member);
-  });
-  if (std::any_of(m.values.begin(), m.values.end(), [](double v) { return v < 0; })) m.low = -1, m.diverging = true;
-  matrix_->setMatrix(std::move(m));
+  const HeadMeasure& measure = headMeasures()[std::size_t(measure_->currentIndex())];
+  matrix_->setPlaceholder(whyNoHeads(d_, measure));
+  matrix_->setMatrix(headMatrix(d_, measure));
 }
 
 KnockoutView::KnockoutView(QWidget* parent)
@@ -189,17 +199,7 @@ void KnockoutView::setDiagnosis(const engine::Diagnosis& d) {
 
 void KnockoutView::showBranch() {
   matrix_->setPlaceholder("Not measured.");
-  if (d_.knockouts.empty()) return matrix_->setMatrix({});
-  const std::string branch = branch_->currentData().toString().toStdString();
-  Matrix m = byHead(d_, [&](auto put) {
-    for (const auto& k : d_.knockouts)
-      if (k.branch == branch) put(k.layer, k.head, k.damage.value);
-  });
-  double most = 0;  // one scale for both branches
-  for (const auto& k : d_.knockouts)
-    if (k.head >= 0) most = std::max(most, std::abs(k.damage.value));
-  m.high = std::max(most, 1e-3), m.low = -m.high, m.diverging = true, m.decimals = 3, m.unit = " nats";
-  matrix_->setMatrix(std::move(m));
+  matrix_->setMatrix(knockoutMatrix(d_, branch_->currentData().toString().toStdString()));
 }
 
 FeaturesView::FeaturesView(QWidget* parent)
@@ -225,6 +225,7 @@ void FeaturesView::setDiagnosis(const engine::Diagnosis& d) {
     return;
   }
   fill(maps_, featureRows(*d.features));
+  histogram_->setPlaceholder(d.no_mass.empty() ? "Not measured." : text(d.no_mass));
   fill(denominators_, denominatorRows(*d.features));
   double low = 1e300, high = -1e300, rows = 0;
   for (const auto& n : d.features->denominators)
@@ -242,7 +243,7 @@ void FeaturesView::setDiagnosis(const engine::Diagnosis& d) {
     groups << QString::number(low + (g + 0.5) * (high - low) / k_groups, 'f', 1);
     s.bars.push_back(Bar{100 * counts[std::size_t(g)] / rows, 0});
   }
-  histogram_->setData(groups, {s});
+  histogram_->setData(groups, groups.isEmpty() ? std::vector<BarSeries>{} : std::vector<BarSeries>{s});
 }
 
 }  // namespace ui

@@ -17,8 +17,12 @@ class QTextBrowser;
 namespace ui {
 
 class BarPlot;
+struct Bar;
 class CopyTable;
 class MatrixView;
+
+/// An accuracy in percent with its interval, which need not be symmetric.
+Bar accuracyBar(const engine::Estimate& accuracy);
 
 class DiagnosisView : public QWidget {
   Q_OBJECT
@@ -104,12 +108,12 @@ class MapsView : public DiagnosisView {
   QSpinBox* layer() const { return layer_; }
   QSpinBox* head() const { return head_; }
   QLineEdit* prompt() const { return prompt_; }
+  void ask();  ///< for the maps of what the controls say
 
  Q_SIGNALS:
   void wanted(const engine::MapQuery& query);
 
  private:
-  void ask();
   QString words(int view, int row, int column) const;
   void showRow(int row, int column);
   engine::AttentionMaps maps_;
@@ -119,36 +123,6 @@ class MapsView : public DiagnosisView {
   MatrixView* views_[3];
   QLabel* titles_[3];
   QLabel* pair_;
-};
-
-/// Controls whose setting is evaluated at once, beside the stored one.
-class WhatIfView : public DiagnosisView {
-  Q_OBJECT
-
- public:
-  explicit WhatIfView(QWidget* parent = nullptr);
-  void setDiagnosis(const engine::Diagnosis& d) override;
-  void setTried(const engine::WhatIfResult& result);
-  engine::WhatIf setting() const;
-  CopyTable* table() const { return table_; }
-  QDoubleSpinBox* weight() const { return weight_; }
-  const std::optional<engine::WhatIfResult>& tried() const { return tried_; }
-
- Q_SIGNALS:
-  void wanted(const engine::WhatIf& setting);
-
- private:
-  void refresh();
-  QComboBox* component_;
-  QDoubleSpinBox* weight_;
-  QSpinBox* window_;
-  QComboBox* context_;
-  QSpinBox* sinks_;
-  QLabel* told_;
-  BarPlot* bars_;
-  CopyTable* table_;
-  std::optional<engine::WhatIfResult> stored_, tried_;
-  std::vector<engine::WhatIfResult> sweep_, history_;
 };
 
 class ExamplesView : public DiagnosisView {

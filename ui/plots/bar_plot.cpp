@@ -16,13 +16,38 @@ struct BarPlot::Impl {
   QStringList groups;
   std::vector<BarSeries> series;
   int levels = 0;
+  bool single = false;  ///< no group has two bars: each stands in the middle of its group
 
-  double barWidth() const { return 0.82 / std::max<double>(1, double(series.size())); }
-  double barCentre(std::size_t group, std::size_t bar) const {
-    return double(group) - 0.41 + (double(bar) + 0.5) * barWidth();
+  double barWidth() const {
+    return single ? 0.5 : 0.82 / std::max<double>(1, double(series.size()));
   }
+  double barCentre(std::size_t group, std::size_t bar) const {
+    return single ? double(group) : double(group) - 0.41 + (double(bar) + 0.5) * barWidth();
+  }
+  bool has(std::size_t group, std::size_t bar) const {
+    return group < series[bar].bars.size() && series[bar].bars[group].has_value();
+  }
+  bool oneBarAGroup() const;
+  std::optional<std::size_t> barAt(double x, std::size_t group) const;
   void drawLevels(const Colors& colors, double& low, double& high);
 };
+
+bool BarPlot::Impl::oneBarAGroup() const {
+  for (const BarSeries& s : series)
+    if (!s.levels.empty()) return false;
+  for (std::size_t g = 0; g < std::size_t(groups.size()); ++g) {
+    int bars = 0;
+    for (std::size_t s = 0; s < series.size(); ++s) bars += has(g, s);
+    if (bars > 1) return false;
+  }
+  return series.size() > 1;
+}
+
+std::optional<std::size_t> BarPlot::Impl::barAt(double x, std::size_t group) const {
+  for (std::size_t s = 0; s < series.size(); ++s)
+    if ((!single || has(group, s)) && std::abs(x - barCentre(group, s)) < barWidth() / 2) return s;
+  return std::nullopt;
+}
 
 /// A dash lies across the place of the bar that it is to be compared with, and nowhere else.
 void BarPlot::Impl::drawLevels(const Colors& colors, double& low, double& high) {
@@ -67,6 +92,7 @@ BarPlot::~BarPlot() = default;
 void BarPlot::setData(QStringList groups, std::vector<BarSeries> series) {
   impl_->groups = std::move(groups);
   impl_->series = std::move(series);
+  impl_->single = impl_->oneBarAGroup();
   rebuild();
 }
 
@@ -84,8 +110,9 @@ void BarPlot::rebuild() {
   plot->clearItems();
   plot->setBackground(QBrush(c.panel));
   const QFontMetrics fm(secondaryFont());
-  const double room =
-      double(std::max(1, plot->axisRect()->width())) / std::max<double>(1, double(d.groups.size()));
+  // The axis rectangle is laid out later; beside it stand the axis' own numbers.
+  const double room = double(std::max(1, plot->width() - 8 - 4 * fm.height())) /
+                      std::max<double>(1, double(d.groups.size()));
   // Hundreds of groups: outlines and whiskers would cover the bars, and take seconds to draw.
   const bool slim = room * d.barWidth() < 4;
   double low = 0, high = 0;
@@ -113,9 +140,10 @@ void BarPlot::rebuild() {
       const auto& bar = d.series[s].bars[g];
       if (!bar || !std::isfinite(bar->value)) continue;
       values.append({d.barCentre(g, s), bar->value});
-      errors.append(QCPErrorBarsData(bar->half));
+      const bool whisker = bar->half > 0 || bar->up > 0;
+      errors.append(whisker ? QCPErrorBarsData(bar->half, bar->up) : QCPErrorBarsData(qQNaN()));
       low = std::min(low, bar->value - bar->half);
-      high = std::max(high, bar->value + bar->half);
+      high = std::max(high, bar->value + bar->up);
     }
     bars->data()->set(values, true);
     whiskers->data()->clear();
@@ -158,9 +186,9 @@ bool BarPlot::eventFilter(QObject* watched, QEvent* event) {
     auto* help = static_cast<QHelpEvent*>(event);
     const double x = d.plot->xAxis->pixelToCoord(help->pos().x());
     const long group = std::lround(x);
-    const long bar = long(std::floor((x - double(group) + 0.41) / d.barWidth()));
-    if (group >= 0 && group < d.groups.size() && bar >= 0 && std::size_t(bar) < d.series.size()) {
-      const BarSeries& s = d.series[std::size_t(bar)];
+    const bool inside = group >= 0 && group < d.groups.size();
+    if (const auto bar = inside ? d.barAt(x, std::size_t(group)) : std::nullopt) {
+      const BarSeries& s = d.series[*bar];
       const auto value =
           std::size_t(group) < s.bars.size() ? s.bars[std::size_t(group)] : std::nullopt;
       QStringList lines;

@@ -14,6 +14,7 @@ namespace ui {
 struct Bar {
   double value = 0;
   double half = 0;  ///< half width of the 95 % interval; 0: none
+  double up = half;  ///< its part above the value, where the interval is not symmetric
 };
 
 struct BarSeries {

@@ -38,10 +38,12 @@ void MatrixView::choose(int row, int column) {
   update();
 }
 
+QString MatrixView::scaleText(double value) const { return QString::number(value, 'g', 3).replace('-', "−") + matrix_.unit; }
+
 QRect MatrixView::grid() const {
   const QFontMetrics fm(secondaryFont());
   const int left = 2 * fm.height() + fm.horizontalAdvance("000") + 4;
-  const int right = 26 + fm.horizontalAdvance("−0.000 nats");
+  const int right = 26 + std::max(fm.horizontalAdvance(scaleText(matrix_.low)), fm.horizontalAdvance(scaleText(matrix_.high)));
   QRect g = rect().adjusted(left, 6, -right, -2 * fm.height() - 6);
   if (matrix_.square) {
     const int side = std::max(8, std::min(g.width(), g.height()));
@@ -108,7 +110,7 @@ void MatrixView::drawCells(QPainter& p) const {
       const QRect cell = cellRect(r, k);
       const QColor colour = colourOf(v);
       p.fillRect(cell.adjusted(0, 0, cell.width() > 4 ? -1 : 0, cell.height() > 4 ? -1 : 0), colour);
-      const QString text = QString::number(v, 'f', matrix_.decimals);
+      const QString text = QString::number(v, 'f', matrix_.decimals).replace('-', "−");
       if (cell.width() < fm.horizontalAdvance(text) + 8 || cell.height() < fm.height() + 2) continue;
       p.setPen(contrast(colour, QColor("#1C1C1A")) > contrast(colour, Qt::white) ? QColor("#1C1C1A") : QColor(Qt::white));
       p.drawText(cell, Qt::AlignCenter, text);
@@ -148,9 +150,8 @@ void MatrixView::drawScale(QPainter& p) const {
     p.fillRect(bar.left(), bar.bottom() - y, bar.width(), 1, colourOf(matrix_.low + t * (matrix_.high - matrix_.low)));
   }
   p.setPen(colorsOf(this).secondary);
-  auto mark = [&](double v) { return QString::number(v, 'g', 3) + matrix_.unit; };
-  p.drawText(bar.right() + 5, bar.top() + fm.ascent() - 2, mark(matrix_.high));
-  p.drawText(bar.right() + 5, bar.bottom() + 1, mark(matrix_.low));
+  p.drawText(bar.right() + 5, bar.top() + fm.ascent() - 2, scaleText(matrix_.high));
+  p.drawText(bar.right() + 5, bar.bottom() + 1, scaleText(matrix_.low));
 }
 
 void MatrixView::paintEvent(QPaintEvent*) {

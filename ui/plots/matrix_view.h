@@ -47,6 +47,7 @@ class MatrixView : public QWidget {
 
  private:
   QRect grid() const;
+  QString scaleText(double value) const;
   bool cellAt(QPoint at, int& row, int& column) const;
   QColor colourOf(double value) const;
   QString wordsOf(int row, int column) const;

@@ -1,0 +1,69 @@
+#include "ui/models/diagnosis_source.h"
+
+#include <QSaveFile>
+#include <fstream>
+#include <sstream>
+
+#include "engine/run_store.h"
+
+namespace ui {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path keptAt(const DiagnosisSource& source, const engine::Subject& subject) {
+  const std::string name = "diagnosis-" + engine::diagnosis_key(subject, source.options) + ".json";
+  return subject.checkpoint ? subject.checkpoint->parent_path() / name : fs::path(source.store.string() + ".diagnosis") / name;
+}
+
+/// Whole or not at all.
+void keep(const fs::path& file, const engine::Diagnosis& d) {
+  std::error_code ignored;
+  fs::create_directories(file.parent_path(), ignored);
+  QSaveFile out(QString::fromStdString(file.string()));
+  const std::string json = engine::to_json(d);
+  if (out.open(QIODevice::WriteOnly) && out.write(json.data(), qint64(json.size())) == qint64(json.size())) out.commit();
+}
+
+}  // namespace
+
+engine::Subject DiagnosisSource::subject() const {
+  engine::Subject s;
+  if (run == 0) {
+    s.recipe.name = "builtin:tiny, the conversion's start";
+    return s;
+  }
+  const engine::RunReader reader(store);
+  const auto info = reader.run(run);
+  if (!info) throw engine::InputError("the run is no longer in the store");
+  s.recipe = engine::parse_recipe(info->recipe).recipe;
+  s.recipe.name = info->name;
+  for (const auto& c : reader.checkpoints(run))
+    if (fs::exists(c.path) && (checkpoint.empty() || checkpoint == c.path)) s.checkpoint = c.path;
+  if (!s.checkpoint)
+    throw engine::InputError("run " + info->name + (checkpoint.empty() ? " has no checkpoint yet" : " has no longer the checkpoint " + checkpoint));
+  return s;
+}
+
+std::optional<engine::Diagnosis> keptDiagnosis(const DiagnosisSource& source) {
+  const fs::path file = keptAt(source, source.subject());
+  std::ifstream in(file, std::ios::binary);
+  if (!in) return std::nullopt;
+  std::stringstream all;
+  all << in.rdbuf();
+  try {
+    return engine::diagnosis_from_json(all.str(), file.string());
+  } catch (const engine::InputError&) {
+    return std::nullopt;
+  }
+}
+
+engine::Diagnosis measuredDiagnosis(const DiagnosisSource& source, const engine::Diagnose& diagnose, const engine::Watch& watch) {
+  const engine::Subject subject = source.subject();
+  const fs::path file = keptAt(source, subject);
+  engine::Diagnosis d = diagnose(subject, source.options, watch);
+  keep(file, d);
+  return d;
+}
+
+}  // namespace ui
