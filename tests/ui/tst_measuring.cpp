@@ -123,7 +123,7 @@ class TestMeasuring : public QObject {
   Q_OBJECT
 
  private Q_SLOTS:
-  void initTestCase() { ui::applyTheme(*qApp, ui::Scheme::light); }
+  void initTestCase() { ui::applyTheme(ui::Scheme::light); }
 
   void a_setting_is_saved_with_its_run_and_listed_again() {
     Bench bench;

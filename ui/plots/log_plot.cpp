@@ -60,9 +60,7 @@ LogPlot::LogPlot(const QString& name, const QString& x_title, QWidget* parent) :
   setObjectName(name);
   setAccessibleName(name);
   Impl& d = *impl_;
-  d.plot = new QCustomPlot(this);
-  d.plot->setAccessibleName(name);
-  d.plot->installEventFilter(this);
+  d.plot = newPlot(this, name);
   for (QCPAxis* axis : {d.plot->xAxis, d.plot->yAxis}) axis->setScaleType(QCPAxis::stLogarithmic);
   d.plot->xAxis->setLabel(x_title);
   auto* layout = new QVBoxLayout(this);
