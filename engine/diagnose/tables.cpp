@@ -89,7 +89,9 @@ Profile profile_of(const std::string& name, const std::vector<Case>& cases, cons
     bin.low = std::exp2(power), bin.high = std::exp2(power + 1);
     bin.examples = std::ssize(members);
     for (auto i : members) bin.exposed += cases[i].exposed();
-    for (const auto& [component, all] : outcomes) bin.scores.push_back(score_of(component, cases, all, members));
+    for (const std::string& component : component_names())
+      if (const auto found = outcomes.find(component); found != outcomes.end())
+        bin.scores.push_back(score_of(component, cases, found->second, members));
     bin.delta_h_swa = compare(cases, outcomes, "hybrid", "swa", members);
     bin.delta_la_na = compare(cases, outcomes, "linear", "none", members);
     h.push_back(bin.delta_h_swa.p), l.push_back(bin.delta_la_na.p);

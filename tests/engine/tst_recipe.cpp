@@ -4,6 +4,7 @@
 
 #include "engine/data/tasks.h"
 #include "engine/recipe.h"
+#include "engine/sweep.h"
 
 using namespace engine;
 
@@ -73,6 +74,12 @@ void TstRecipe::experiments_load_check_clean_and_write_back_equal() {
   for (const auto& entry : std::filesystem::recursive_directory_iterator(EQUIPOISE_SOURCE_DIR "/experiments")) {
     if (entry.path().extension() != ".yaml") continue;
     ++seen;
+    if (entry.path().string().ends_with(".sweep.yaml")) {
+      const Sweep sweep = load_sweep(entry.path());
+      QVERIFY2(sweep.problems.empty(), sweep.problems.empty() ? "" : sweep.problems[0].message.c_str());
+      QVERIFY(sweep.recipes.size() > 1);
+      continue;
+    }
     const ParsedRecipe parsed = load_recipe(entry.path());
     QVERIFY2(parsed.problems.empty(), parsed.problems.empty() ? "" : parsed.problems[0].message.c_str());
     for (const auto& p : check(parsed.recipe)) QVERIFY2(p.warning, (entry.path().string() + " " + p.path + ": " + p.message).c_str());

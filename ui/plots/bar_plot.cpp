@@ -1,9 +1,5 @@
 #include "ui/plots/bar_plot.h"
 
-#include <QHelpEvent>
-#include <QLabel>
-#include <QToolTip>
-#include <QVBoxLayout>
 #include <cmath>
 
 #include "ui/plots/plot_parts.h"
@@ -12,7 +8,6 @@ namespace ui {
 
 struct BarPlot::Impl {
   QCustomPlot* plot = nullptr;
-  QLabel* placeholder = nullptr;
   QStringList groups;
   std::vector<BarSeries> series;
   int levels = 0;
@@ -71,19 +66,10 @@ void BarPlot::Impl::drawLevels(const Colors& colors, double& low, double& high) 
 }
 
 BarPlot::BarPlot(const QString& name, const QString& y_title, QWidget* parent)
-    : QWidget(parent), impl_(std::make_unique<Impl>()) {
-  setObjectName(name);
-  setAccessibleName(name);
+    : StillPlot(name, parent), impl_(std::make_unique<Impl>()) {
   Impl& d = *impl_;
-  d.plot = newPlot(this, name);
+  d.plot = plot();
   d.plot->yAxis->setLabel(y_title);
-  auto* layout = new QVBoxLayout(this);
-  layout->setContentsMargins(0, 0, 0, 0);
-  layout->addWidget(d.plot);
-  d.placeholder = new QLabel(d.plot);
-  d.placeholder->setProperty("role", "secondary");
-  d.placeholder->setAlignment(Qt::AlignCenter);
-  d.placeholder->setWordWrap(true);
   rebuild();
 }
 
@@ -93,11 +79,6 @@ void BarPlot::setData(QStringList groups, std::vector<BarSeries> series) {
   impl_->groups = std::move(groups);
   impl_->series = std::move(series);
   impl_->single = impl_->oneBarAGroup();
-  rebuild();
-}
-
-void BarPlot::setPlaceholder(const QString& text) {
-  impl_->placeholder->setText(text);
   rebuild();
 }
 
@@ -165,48 +146,29 @@ void BarPlot::rebuild() {
   plot->xAxis->grid()->setVisible(false);
   plot->axisRect()->setAutoMargins(QCP::msLeft | QCP::msBottom);
   plot->axisRect()->setMargins(QMargins(0, 10, 8, 0));
-  d.placeholder->setVisible(empty && !d.placeholder->text().isEmpty());
-  d.placeholder->setGeometry(plot->rect().adjusted(60, 8, -24, -8));
-  plot->replot(QCustomPlot::rpQueuedReplot);
+  finish(empty);
 }
 
-void BarPlot::changeEvent(QEvent* event) {
-  QWidget::changeEvent(event);
-  if (event->type() == QEvent::PaletteChange || event->type() == QEvent::StyleChange) rebuild();
-}
-
-void BarPlot::resizeEvent(QResizeEvent* event) {
-  QWidget::resizeEvent(event);
-  rebuild();
-}
-
-bool BarPlot::eventFilter(QObject* watched, QEvent* event) {
-  if (event->type() == QEvent::ToolTip) {
-    Impl& d = *impl_;
-    auto* help = static_cast<QHelpEvent*>(event);
-    const double x = d.plot->xAxis->pixelToCoord(help->pos().x());
-    const long group = std::lround(x);
-    const bool inside = group >= 0 && group < d.groups.size();
-    if (const auto bar = inside ? d.barAt(x, std::size_t(group)) : std::nullopt) {
-      const BarSeries& s = d.series[*bar];
-      const auto value =
-          std::size_t(group) < s.bars.size() ? s.bars[std::size_t(group)] : std::nullopt;
-      QStringList lines;
-      if (value)
-        lines << QString("%1 · %2: %3 ± %4")
-                     .arg(d.groups[int(group)], s.label)
-                     .arg(value->value, 0, 'f', 2)
-                     .arg(value->half, 0, 'f', 2);
-      for (const BarSeries::Level& level : s.levels)
-        if (const auto v = std::size_t(group) < level.values.size()
-                               ? level.values[std::size_t(group)]
-                               : std::nullopt)
-          lines << QString("as printed, %1: %2").arg(level.label).arg(*v, 0, 'f', 2);
-      if (!lines.isEmpty()) QToolTip::showText(help->globalPos(), lines.join("\n"), this);
-      return true;
-    }
-  }
-  return QWidget::eventFilter(watched, event);
+QString BarPlot::tipAt(QPoint at) const {
+  const Impl& d = *impl_;
+  const double x = d.plot->xAxis->pixelToCoord(at.x());
+  const long group = std::lround(x);
+  const bool inside = group >= 0 && group < d.groups.size();
+  const auto bar = inside ? d.barAt(x, std::size_t(group)) : std::nullopt;
+  if (!bar) return {};
+  const BarSeries& s = d.series[*bar];
+  const auto value = std::size_t(group) < s.bars.size() ? s.bars[std::size_t(group)] : std::nullopt;
+  QStringList lines;
+  if (value)
+    lines << QString("%1 · %2: %3 ± %4")
+                 .arg(d.groups[int(group)], s.label)
+                 .arg(value->value, 0, 'f', 2)
+                 .arg(value->half, 0, 'f', 2);
+  for (const BarSeries::Level& level : s.levels)
+    if (const auto v = std::size_t(group) < level.values.size() ? level.values[std::size_t(group)]
+                                                                : std::nullopt)
+      lines << QString("as printed, %1: %2").arg(level.label).arg(*v, 0, 'f', 2);
+  return lines.join("\n");
 }
 
 QString BarPlot::csv() const {
@@ -226,10 +188,6 @@ QString BarPlot::csv() const {
                       .arg(impl_->groups.value(int(g)), s.label, level.label,
                            QString::number(*level.values[g], 'g', 17));
   return text;
-}
-
-bool BarPlot::exportTo(const QString& file) const {
-  return exportPlot(impl_->plot, file, objectName(), colorsOf(this).panel, csv());
 }
 
 int BarPlot::levelCount() const { return impl_->levels; }

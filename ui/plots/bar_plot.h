@@ -1,12 +1,12 @@
 #pragma once
 /// Grouped bars with whiskers: one group a run or task, one bar a series.
 
-#include <QWidget>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
 
+#include "ui/plots/still_plot.h"
 #include "ui/theme.h"
 
 namespace ui {
@@ -28,28 +28,22 @@ struct BarSeries {
   std::vector<Level> levels{};  ///< reference values, drawn as dashes across the bar's place
 };
 
-class BarPlot : public QWidget {
+class BarPlot : public StillPlot {
   Q_OBJECT
 
  public:
   BarPlot(const QString& name, const QString& y_title, QWidget* parent = nullptr);
   ~BarPlot() override;
   void setData(QStringList groups, std::vector<BarSeries> series);
-  void setPlaceholder(const QString& text);
-  bool exportTo(const QString& file) const;  ///< by suffix: png, svg, pdf, csv
-  QString csv() const;
+  QString csv() const override;
   int levelCount() const;  ///< dashes drawn; for tests
   QSize sizeHint() const override { return {640, 280}; }
   QSize minimumSizeHint() const override { return {240, 140}; }
 
- protected:
-  void changeEvent(QEvent* event) override;
-  void resizeEvent(QResizeEvent* event) override;
-  bool eventFilter(QObject* watched, QEvent* event) override;
-
  private:
   struct Impl;
-  void rebuild();
+  void rebuild() override;
+  QString tipAt(QPoint at) const override;
   std::unique_ptr<Impl> impl_;
 };
 

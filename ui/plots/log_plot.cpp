@@ -1,10 +1,6 @@
 #include "ui/plots/log_plot.h"
 
-#include <QHelpEvent>
-#include <QLabel>
 #include <QLocale>
-#include <QToolTip>
-#include <QVBoxLayout>
 #include <algorithm>
 #include <cmath>
 
@@ -34,7 +30,6 @@ QSharedPointer<QCPAxisTickerText> decadeTicks(QCPRange range) {
 
 struct LogPlot::Impl {
   QCustomPlot* plot = nullptr;
-  QLabel* placeholder = nullptr;
   std::vector<LogCurve> curves;
   std::optional<double> mark;
   QString mark_label;
@@ -56,25 +51,15 @@ struct LogPlot::Impl {
   void placeLabels();
 };
 
-LogPlot::LogPlot(const QString& name, const QString& x_title, QWidget* parent) : QWidget(parent), impl_(std::make_unique<Impl>()) {
-  setObjectName(name);
-  setAccessibleName(name);
+LogPlot::LogPlot(const QString& name, const QString& x_title, QWidget* parent) : StillPlot(name, parent), impl_(std::make_unique<Impl>()) {
   Impl& d = *impl_;
-  d.plot = newPlot(this, name);
+  d.plot = plot();
   for (QCPAxis* axis : {d.plot->xAxis, d.plot->yAxis}) axis->setScaleType(QCPAxis::stLogarithmic);
   d.plot->xAxis->setLabel(x_title);
-  auto* layout = new QVBoxLayout(this);
-  layout->setContentsMargins(0, 0, 0, 0);
-  layout->addWidget(d.plot);
-  d.placeholder = new QLabel(d.plot);
-  d.placeholder->setProperty("role", "secondary");
-  d.placeholder->setAlignment(Qt::AlignCenter);
-  d.placeholder->setWordWrap(true);
-  connect(d.plot, &QCustomPlot::afterLayout, this, [this] { impl_->placeLabels(); });
   rebuild();
 }
 
-LogPlot::~LogPlot() { disconnect(impl_->plot, nullptr, this, nullptr); }
+LogPlot::~LogPlot() = default;
 
 void LogPlot::setData(const QString& y_title, std::vector<LogCurve> curves) {
   impl_->plot->yAxis->setLabel(y_title);
@@ -85,11 +70,6 @@ void LogPlot::setData(const QString& y_title, std::vector<LogCurve> curves) {
 void LogPlot::setMark(std::optional<double> x, const QString& label) {
   impl_->mark = x;
   impl_->mark_label = label;
-  rebuild();
-}
-
-void LogPlot::setPlaceholder(const QString& text) {
-  impl_->placeholder->setText(text);
   rebuild();
 }
 
@@ -167,9 +147,7 @@ void LogPlot::rebuild() {
   d.drawMark(c);
   d.plot->axisRect()->setAutoMargins(QCP::msLeft | QCP::msBottom);
   d.plot->axisRect()->setMargins(QMargins(0, 10, 8, 0));
-  d.placeholder->setVisible(!any && !d.placeholder->text().isEmpty());
-  d.placeholder->setGeometry(d.plot->rect().adjusted(60, 8, -24, -8));
-  d.plot->replot(QCustomPlot::rpQueuedReplot);
+  finish(!any);
 }
 
 /// From the top, each name at its curve's end or, where that is taken, below the name before.
@@ -194,31 +172,17 @@ void LogPlot::Impl::placeLabels() {
   mark_text->position->setCoords(x + width > area.right() ? x - 10 - width : x, area.top() + 4);
 }
 
-void LogPlot::changeEvent(QEvent* event) {
-  QWidget::changeEvent(event);
-  if (event->type() == QEvent::PaletteChange || event->type() == QEvent::StyleChange) rebuild();
-}
+void LogPlot::placeTexts() { impl_->placeLabels(); }
 
-void LogPlot::resizeEvent(QResizeEvent* event) {
-  QWidget::resizeEvent(event);
-  rebuild();
-}
-
-bool LogPlot::eventFilter(QObject* watched, QEvent* event) {
-  if (event->type() != QEvent::ToolTip) return QWidget::eventFilter(watched, event);
-  auto* help = static_cast<QHelpEvent*>(event);
+QString LogPlot::tipAt(QPoint at) const {
   for (const LogCurve& curve : impl_->curves)
     for (QPointF p : curve.points) {
-      const QPointF away = impl_->pixel(p) - QPointF(help->pos());
-      if (std::hypot(away.x(), away.y()) > 12) continue;
-      QToolTip::showText(help->globalPos(),
-                         QString("%1\n%2: %3\n%4: %5")
-                             .arg(curve.label, impl_->plot->xAxis->label(), numberText(p.x()), impl_->plot->yAxis->label(), numberText(p.y())),
-                         this);
-      return true;
+      const QPointF away = impl_->pixel(p) - QPointF(at);
+      if (std::hypot(away.x(), away.y()) <= 12)
+        return QString("%1\n%2: %3\n%4: %5")
+            .arg(curve.label, impl_->plot->xAxis->label(), numberText(p.x()), impl_->plot->yAxis->label(), numberText(p.y()));
     }
-  QToolTip::hideText();
-  return true;
+  return {};
 }
 
 QString LogPlot::csv() const {
@@ -226,10 +190,6 @@ QString LogPlot::csv() const {
   for (const LogCurve& curve : impl_->curves)
     for (QPointF p : curve.points) text += QString("%1,%2,%3\n").arg(curve.label, QString::number(p.x(), 'g', 17), QString::number(p.y(), 'g', 17));
   return text;
-}
-
-bool LogPlot::exportTo(const QString& file) const {
-  return exportPlot(impl_->plot, file, objectName(), colorsOf(this).panel, csv());
 }
 
 }  // namespace ui

@@ -3,12 +3,12 @@
 /// Values that are not above zero have no place there and are left out.
 
 #include <QPointF>
-#include <QWidget>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
 
+#include "ui/plots/still_plot.h"
 #include "ui/theme.h"
 
 namespace ui {
@@ -19,7 +19,7 @@ struct LogCurve {
   std::vector<QPointF> points;  ///< x rising
 };
 
-class LogPlot : public QWidget {
+class LogPlot : public StillPlot {
   Q_OBJECT
 
  public:
@@ -27,21 +27,16 @@ class LogPlot : public QWidget {
   ~LogPlot() override;
   void setData(const QString& y_title, std::vector<LogCurve> curves);
   void setMark(std::optional<double> x, const QString& label);
-  void setPlaceholder(const QString& text);  ///< shown while there is no point
-  bool exportTo(const QString& file) const;  ///< by suffix: png, svg, pdf, csv
-  QString csv() const;
+  QString csv() const override;
   std::vector<QRectF> labelRects() const;  ///< where the names stand, in this widget; for tests
   QSize sizeHint() const override { return {560, 320}; }
   QSize minimumSizeHint() const override { return {280, 180}; }
 
- protected:
-  void changeEvent(QEvent* event) override;
-  void resizeEvent(QResizeEvent* event) override;
-  bool eventFilter(QObject* watched, QEvent* event) override;
-
  private:
   struct Impl;
-  void rebuild();
+  void rebuild() override;
+  void placeTexts() override;
+  QString tipAt(QPoint at) const override;
   std::unique_ptr<Impl> impl_;
 };
 

@@ -1,9 +1,5 @@
 #include "ui/plots/scatter_plot.h"
 
-#include <QHelpEvent>
-#include <QLabel>
-#include <QToolTip>
-#include <QVBoxLayout>
 #include <cmath>
 
 #include "ui/plots/plot_parts.h"
@@ -12,7 +8,6 @@ namespace ui {
 
 struct ScatterPlot::Impl {
   QCustomPlot* plot = nullptr;
-  QLabel* placeholder = nullptr;
   std::vector<ScatterPoint> points;
   std::vector<QCPItemText*> labels;
   std::vector<QRectF> rects;
@@ -25,23 +20,13 @@ struct ScatterPlot::Impl {
 };
 
 ScatterPlot::ScatterPlot(const QString& name, QWidget* parent)
-    : QWidget(parent), impl_(std::make_unique<Impl>()) {
-  setObjectName(name);
-  setAccessibleName(name);
+    : StillPlot(name, parent), impl_(std::make_unique<Impl>()) {
   Impl& d = *impl_;
-  d.plot = newPlot(this, name);
-  auto* layout = new QVBoxLayout(this);
-  layout->setContentsMargins(0, 0, 0, 0);
-  layout->addWidget(d.plot);
-  d.placeholder = new QLabel(d.plot);
-  d.placeholder->setProperty("role", "secondary");
-  d.placeholder->setAlignment(Qt::AlignCenter);
-  d.placeholder->setWordWrap(true);
-  connect(d.plot, &QCustomPlot::afterLayout, this, [this] { impl_->placeLabels(); });
+  d.plot = plot();
   rebuild();
 }
 
-ScatterPlot::~ScatterPlot() { disconnect(impl_->plot, nullptr, this, nullptr); }
+ScatterPlot::~ScatterPlot() = default;
 
 void ScatterPlot::setAxes(const QString& x_title, const QString& y_title) {
   impl_->plot->xAxis->setLabel(x_title);
@@ -51,11 +36,6 @@ void ScatterPlot::setAxes(const QString& x_title, const QString& y_title) {
 
 void ScatterPlot::setPoints(std::vector<ScatterPoint> points) {
   impl_->points = std::move(points);
-  rebuild();
-}
-
-void ScatterPlot::setPlaceholder(const QString& text) {
-  impl_->placeholder->setText(text);
   rebuild();
 }
 
@@ -116,9 +96,7 @@ void ScatterPlot::rebuild() {
   d.scale();
   d.plot->axisRect()->setAutoMargins(QCP::msLeft | QCP::msBottom);
   d.plot->axisRect()->setMargins(QMargins(0, 10, 8, 0));
-  d.placeholder->setVisible(d.points.empty() && !d.placeholder->text().isEmpty());
-  d.placeholder->setGeometry(d.plot->rect().adjusted(60, 8, -24, -8));
-  d.plot->replot(QCustomPlot::rpQueuedReplot);
+  finish(d.points.empty());
 }
 
 /// Beside the mark where that is free: right, above right, below right, left. Names may not cover
@@ -158,35 +136,21 @@ void ScatterPlot::Impl::placeLabels() {
   }
 }
 
-void ScatterPlot::changeEvent(QEvent* event) {
-  QWidget::changeEvent(event);
-  if (event->type() == QEvent::PaletteChange || event->type() == QEvent::StyleChange) rebuild();
-}
+void ScatterPlot::placeTexts() { impl_->placeLabels(); }
 
-void ScatterPlot::resizeEvent(QResizeEvent* event) {
-  QWidget::resizeEvent(event);
-  rebuild();
-}
-
-bool ScatterPlot::eventFilter(QObject* watched, QEvent* event) {
-  if (event->type() == QEvent::ToolTip) {
-    auto* help = static_cast<QHelpEvent*>(event);
-    for (const ScatterPoint& p : impl_->points) {
-      const QPointF away = impl_->pixel(p) - QPointF(help->pos());
-      if (std::hypot(away.x(), away.y()) > 12) continue;
-      QToolTip::showText(help->globalPos(),
-                         QString("%1\n%2: %3 ± %4\n%5: %6 ± %7")
-                             .arg(p.label, impl_->plot->xAxis->label())
-                             .arg(p.x, 0, 'f', 2)
-                             .arg(p.x_half, 0, 'f', 2)
-                             .arg(impl_->plot->yAxis->label())
-                             .arg(p.y, 0, 'f', 2)
-                             .arg(p.y_half, 0, 'f', 2),
-                         this);
-      return true;
-    }
+QString ScatterPlot::tipAt(QPoint at) const {
+  for (const ScatterPoint& p : impl_->points) {
+    const QPointF away = impl_->pixel(p) - QPointF(at);
+    if (std::hypot(away.x(), away.y()) > 12) continue;
+    return QString("%1\n%2: %3 ± %4\n%5: %6 ± %7")
+        .arg(p.label, impl_->plot->xAxis->label())
+        .arg(p.x, 0, 'f', 2)
+        .arg(p.x_half, 0, 'f', 2)
+        .arg(impl_->plot->yAxis->label())
+        .arg(p.y, 0, 'f', 2)
+        .arg(p.y_half, 0, 'f', 2);
   }
-  return QWidget::eventFilter(watched, event);
+  return {};
 }
 
 QString ScatterPlot::csv() const {
@@ -197,10 +161,6 @@ QString ScatterPlot::csv() const {
     text += "\n";
   }
   return text;
-}
-
-bool ScatterPlot::exportTo(const QString& file) const {
-  return exportPlot(impl_->plot, file, objectName(), colorsOf(this).panel, csv());
 }
 
 }  // namespace ui

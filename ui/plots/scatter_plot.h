@@ -2,11 +2,11 @@
 /// One mark a run: accuracy against use of linear attention, with both intervals and the run's name
 /// beside the mark.
 
-#include <QWidget>
 #include <functional>
 #include <memory>
 #include <vector>
 
+#include "ui/plots/still_plot.h"
 #include "ui/theme.h"
 
 namespace ui {
@@ -18,7 +18,7 @@ struct ScatterPoint {
   double y = 0, y_half = 0;
 };
 
-class ScatterPlot : public QWidget {
+class ScatterPlot : public StillPlot {
   Q_OBJECT
 
  public:
@@ -26,22 +26,17 @@ class ScatterPlot : public QWidget {
   ~ScatterPlot() override;
   void setAxes(const QString& x_title, const QString& y_title);
   void setPoints(std::vector<ScatterPoint> points);
-  void setPlaceholder(const QString& text);  ///< shown while there is no point
   /// Where the names stand, in this widget; for tests.
   std::vector<QRectF> labelRects() const;
-  bool exportTo(const QString& file) const;  ///< by suffix: png, svg, pdf, csv
-  QString csv() const;
+  QString csv() const override;
   QSize sizeHint() const override { return {640, 280}; }
   QSize minimumSizeHint() const override { return {240, 140}; }
 
- protected:
-  void changeEvent(QEvent* event) override;
-  void resizeEvent(QResizeEvent* event) override;
-  bool eventFilter(QObject* watched, QEvent* event) override;
-
  private:
   struct Impl;
-  void rebuild();
+  void rebuild() override;
+  void placeTexts() override;
+  QString tipAt(QPoint at) const override;
   std::unique_ptr<Impl> impl_;
 };
 
