@@ -6,15 +6,19 @@
 #include <QByteArray>
 #include <QMainWindow>
 #include <QSettings>
+#include <QStringList>
 
 namespace ui {
 
 class LayoutGuard {
  public:
   explicit LayoutGuard(QSettings& settings) : settings_(settings) {}
-  void save(const QMainWindow& window);
-  bool restore(QMainWindow& window);  ///< false: nothing usable was kept, the window is as it was
-  void forget();
+  /// Without a name: the layout that the next start takes up again.
+  void save(const QMainWindow& window, const QString& name = {});
+  /// False: nothing usable was kept, the window is as it was.
+  bool restore(QMainWindow& window, const QString& name = {});
+  void forget(const QString& name = {});
+  QStringList names() const;
   static QByteArray sealed(const QByteArray& bytes);
   static QByteArray opened(const QByteArray& bytes);  ///< empty where damaged or of another version
 

@@ -71,6 +71,9 @@ class MainWindow : public QMainWindow {
   void showPage(Page page);
   Page page() const;
   void setScheme(Scheme scheme);
+  /// Docks and size under a name, in the menu View, Layouts; an equal name is written over.
+  void saveLayout(const QString& name);
+  void useLayout(const QString& name);
   void setZoom(double zoom);
   void openPalette();
   void showLog(bool on);
@@ -103,6 +106,7 @@ class MainWindow : public QMainWindow {
   void buildRunMenu();
   void buildCompareMenu();
   void buildViewMenu();
+  void refreshLayouts();
   void buildHelpMenu();
   void connectPages();
   void buildLookingPages(Looking looking);
@@ -144,6 +148,7 @@ class MainWindow : public QMainWindow {
   EfficiencyPage* efficiency_ = nullptr;
   RunPanel* runs_ = nullptr;
   QDockWidget* runs_dock_ = nullptr;
+  QMenu* layouts_ = nullptr;
   QDockWidget* log_dock_ = nullptr;
   QDockWidget* queue_dock_ = nullptr;
   QueuePanel* queue_panel_ = nullptr;

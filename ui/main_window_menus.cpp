@@ -5,11 +5,13 @@
 #include <QFileInfo>
 #include <QHBoxLayout>
 #include <QHeaderView>
+#include <QInputDialog>
 #include <QKeySequence>
 #include <QMenuBar>
 #include <QMessageBox>
 #include <QPushButton>
 #include <QTableWidget>
+#include <QTimer>
 #include <QVBoxLayout>
 #include <QWhatsThis>
 
@@ -196,6 +198,8 @@ void MainWindow::buildViewMenu() {
   queue->setIcon(lineIcon("queue"));
   queue->setShortcut(QKeySequence("Ctrl+Shift+Q"));
   view->addActions({runs, log, queue});
+  layouts_ = view->addMenu("Layouts");
+  refreshLayouts();
   view->addAction("Reset layout", this, [this] {
     LayoutGuard(*settings_).forget();
     addDockWidget(Qt::LeftDockWidgetArea, runs_dock_);
@@ -211,6 +215,39 @@ void MainWindow::buildViewMenu() {
   view->addAction("Larger text", QKeySequence::ZoomIn, this, [this] { setZoom(zoom_ + 0.1); });
   view->addAction("Smaller text", QKeySequence::ZoomOut, this, [this] { setZoom(zoom_ - 0.1); });
   view->addAction("Normal text", QKeySequence("Ctrl+0"), this, [this] { setZoom(1); });
+}
+
+void MainWindow::refreshLayouts() {
+  layouts_->clear();
+  const QStringList names = LayoutGuard(*settings_).names();
+  for (const QString& name : names)
+    layouts_->addAction(name, this, [this, name] { useLayout(name); });
+  if (!names.isEmpty()) layouts_->addSeparator();
+  layouts_->addAction("Save layout as…", this, [this] {
+    bool ok = false;
+    const QString name =
+        QInputDialog::getText(this, "Save layout", "Name", QLineEdit::Normal, {}, &ok);
+    if (ok && !name.trimmed().isEmpty()) saveLayout(name.trimmed());
+  });
+  if (names.isEmpty()) return;
+  QMenu* remove = layouts_->addMenu("Delete layout");
+  for (const QString& name : names)
+    remove->addAction(name, this, [this, name] {
+      LayoutGuard(*settings_).forget(name);
+      QTimer::singleShot(0, this, &MainWindow::refreshLayouts);
+    });
+}
+
+void MainWindow::saveLayout(const QString& name) {
+  LayoutGuard(*settings_).save(*this, name);
+  // Not now: the action that asked for it stands in the menu that is made anew.
+  QTimer::singleShot(0, this, &MainWindow::refreshLayouts);
+  say("layout " + name + " saved");
+}
+
+void MainWindow::useLayout(const QString& name) {
+  if (!LayoutGuard(*settings_).restore(*this, name))
+    notify("The layout " + name + " could not be read; save it again.", true);
 }
 
 void MainWindow::buildHelpMenu() {

@@ -1,6 +1,7 @@
 #include <QAction>
 #include <QCloseEvent>
 #include <QComboBox>
+#include <QDockWidget>
 #include <QLineEdit>
 #include <QMenuBar>
 #include <QMessageBox>
@@ -63,6 +64,25 @@ class TestWindow : public QObject {
       QVERIFY(window->isVisible());
     }
     QCOMPARE(accepted, 0);
+  }
+
+  void a_layout_comes_back_by_its_name() {
+    Desk desk;
+    {
+      auto window = desk.open();
+      window->showQueue(true);
+      window->saveLayout("queue / side by side");
+      window->showQueue(false);
+    }
+    auto window = desk.open();
+    auto* queue = window->findChild<QDockWidget*>("queue dock");
+    QVERIFY(queue && queue->isHidden());
+    window->useLayout("queue / side by side");
+    QVERIFY(!queue->isHidden());
+    QSettings settings(desk.settings, QSettings::IniFormat);
+    QCOMPARE(ui::LayoutGuard(settings).names(), QStringList{"queue / side by side"});
+    ui::LayoutGuard(settings).forget("queue / side by side");
+    QVERIFY(ui::LayoutGuard(settings).names().isEmpty());
   }
 
   void a_restore_that_did_not_come_back_is_not_tried_again() {
