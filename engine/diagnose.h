@@ -15,6 +15,8 @@
 
 namespace engine {
 
+struct Evaluated;
+
 // ---- what is asked -------------------------------------------------------------------------------------------------
 
 /// One setting of the controls; the recipe's own where a member is at its default.
@@ -40,6 +42,7 @@ struct MapQuery {
 struct DiagnoseOptions {
   std::vector<std::string> what;  ///< of diagnosis_parts(); empty: all
   std::vector<std::string> tasks = {"builtin:all"};
+  std::string probe;              ///< one of the tasks' examples alone, by Exposure::task; empty: all
   std::string data;               ///< folder of task files
   std::int64_t limit = 24;        ///< examples a task (builtin: documents); 0: all
   std::int64_t window = 0;        ///< 0: the recipe's evaluation window
@@ -212,7 +215,6 @@ struct Diagnosis {
 /// Measures the parts asked for. Blocks; any thread; one forward pass at a time. Throws InputError, Cancelled.
 Diagnosis diagnose(const Subject& subject, const DiagnoseOptions& options, const Watch& watch = {});
 /// A tried setting as an evaluation of the run it was tried on: RunReader::what_ifs. `window`: the diagnosis's.
-struct Evaluated;
 Evaluated what_if_evaluation(const WhatIfResult& result, std::int64_t step, std::int64_t window);
 using Diagnose = std::function<Diagnosis(const Subject&, const DiagnoseOptions&, const Watch&)>;
 

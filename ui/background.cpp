@@ -37,8 +37,9 @@ void Background::launch(const QString& what, Job job) {
     const engine::Watch watch{token, [&](std::int64_t done, const std::string& unit) {
                                 if (last.isValid() && last.elapsed() < 100) return;
                                 last.start();
-                                const QString text = QLocale(QLocale::English).toString(qint64(done)) +
-                                                     ' ' + QString::fromStdString(unit);
+                                const QString text =
+                                    QLocale(QLocale::English).toString(qint64(done)) + ' ' +
+                                    QString::fromStdString(unit);
                                 post(id, [this, text] { Q_EMIT progress(text); });
                               }};
     std::function<void()> answer;
@@ -49,9 +50,11 @@ void Background::launch(const QString& what, Job job) {
     } catch (const std::exception& error) {
       problem = QString::fromUtf8(error.what());
     }
-    post(id, [this, answer, problem] {
+    post(id, [this, answer, problem, token] {
       busy_ = false;
-      if (answer) {
+      if (token.stop_requested()) {
+        Q_EMIT cancelled();
+      } else if (answer) {
         Q_EMIT finished();
         answer();
       } else if (problem.isEmpty()) {

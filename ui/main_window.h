@@ -149,6 +149,7 @@ class MainWindow : public QMainWindow {
   RunPanel* runs_ = nullptr;
   QDockWidget* runs_dock_ = nullptr;
   QMenu* layouts_ = nullptr;
+  QMenu* delete_layouts_ = nullptr;
   QDockWidget* log_dock_ = nullptr;
   QDockWidget* queue_dock_ = nullptr;
   QueuePanel* queue_panel_ = nullptr;

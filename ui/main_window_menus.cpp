@@ -219,9 +219,11 @@ void MainWindow::buildViewMenu() {
 
 void MainWindow::refreshLayouts() {
   layouts_->clear();
+  delete delete_layouts_;  // clear() leaves menus below it alone
+  delete_layouts_ = nullptr;
   const QStringList names = LayoutGuard(*settings_).names();
   for (const QString& name : names)
-    layouts_->addAction(name, this, [this, name] { useLayout(name); });
+    layouts_->addAction(QString(name).replace("&", "&&"), this, [this, name] { useLayout(name); });
   if (!names.isEmpty()) layouts_->addSeparator();
   layouts_->addAction("Save layout as…", this, [this] {
     bool ok = false;
@@ -230,9 +232,9 @@ void MainWindow::refreshLayouts() {
     if (ok && !name.trimmed().isEmpty()) saveLayout(name.trimmed());
   });
   if (names.isEmpty()) return;
-  QMenu* remove = layouts_->addMenu("Delete layout");
+  delete_layouts_ = layouts_->addMenu("Delete layout");
   for (const QString& name : names)
-    remove->addAction(name, this, [this, name] {
+    delete_layouts_->addAction(QString(name).replace("&", "&&"), this, [this, name] {
       LayoutGuard(*settings_).forget(name);
       QTimer::singleShot(0, this, &MainWindow::refreshLayouts);
     });
@@ -246,8 +248,9 @@ void MainWindow::saveLayout(const QString& name) {
 }
 
 void MainWindow::useLayout(const QString& name) {
-  if (!LayoutGuard(*settings_).restore(*this, name))
-    notify("The layout " + name + " could not be read; save it again.", true);
+  if (LayoutGuard(*settings_).restore(*this, name)) return;
+  notify("The layout " + name + " could not be read; save it again.", true);
+  QTimer::singleShot(0, this, &MainWindow::refreshLayouts);
 }
 
 void MainWindow::buildHelpMenu() {

@@ -66,6 +66,7 @@ void MainWindow::buildLookingPages(Looking looking) {
     const QString reason = bridge_->idle() ? QString() : "A run is training; measuring waits for its end";
     diagnose_->setBlocked(reason);
     efficiency_->setBlocked(reason);
+    if (!reason.isEmpty()) efficiency_->cancel();  // times beside a run would say nothing
   };
   connect(bridge_.get(), &EngineBridge::runsChanged, this, wait);
 }

@@ -271,6 +271,7 @@ void RunPanel::readResults() {
       continue;
     if (engine::RunState(at.data(RunListModel::StateRole).toInt()) == engine::RunState::queued)
       continue;
+    if (unreadable_.contains(model_->idAt(i))) continue;
     if (clock.elapsed() >= k_turn_ms) {
       reading_.start(0);
       return;
@@ -278,7 +279,7 @@ void RunPanel::readResults() {
     if (const RunData* shown = bridge_->data(model_->idAt(i)))
       model_->setResults(*shown);
     else
-      return;
+      unreadable_.insert(model_->idAt(i));
   }
 }
 

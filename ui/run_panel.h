@@ -3,6 +3,7 @@
 
 #include <QTimer>
 #include <QWidget>
+#include <set>
 
 #include "ui/engine_bridge.h"
 
@@ -50,6 +51,7 @@ class RunPanel : public QWidget {
   RunListModel* model_;
   RunFilter* filter_;
   QTimer reading_;
+  std::set<engine::RunId> unreadable_;  ///< said once; not read again
   QLineEdit* words_;
   QListView* view_;
   QLabel* empty_;

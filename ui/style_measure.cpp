@@ -83,7 +83,7 @@ int Style::styleHint(StyleHint hint, const QStyleOption* option, const QWidget* 
     case SH_DitherDisabledText:
       return 0;
     case SH_ComboBox_PopupFrameStyle:
-      return QFrame::NoFrame;
+      return int(QFrame::StyledPanel) | int(QFrame::Plain);
     case SH_Table_GridLineColor:
       return int(shadesOf(widget).grid.rgba());
     default:

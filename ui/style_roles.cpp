@@ -95,6 +95,7 @@ void dressForRole(QWidget* widget) {
       if (label) text(c.good);
       break;
     default:
+      if (label && widget->testAttribute(Qt::WA_SetPalette)) widget->setPalette(QPalette());
       break;
   }
 }

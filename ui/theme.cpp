@@ -1,6 +1,7 @@
 #include "ui/theme.h"
 
 #include <QApplication>
+#include <QEvent>
 #include <QFontDatabase>
 #include <QPainter>
 #include <QPainterPath>
@@ -217,6 +218,10 @@ QFont fontOf(TextRole role) {
 void useFont(QWidget* widget, TextRole role) {
   widget->setProperty(k_text_role, int(role));
   widget->setFont(fontOf(role));
+}
+
+bool changesLook(const QEvent* event) {
+  return event->type() == QEvent::PaletteChange || event->type() == QEvent::FontChange;
 }
 
 void repolish(QWidget* widget) {

@@ -8,6 +8,7 @@
 #include <QPalette>
 #include <QString>
 
+class QEvent;
 class QPainter;
 class QWidget;
 
@@ -62,6 +63,9 @@ QFont monospaceFont();
 
 /// Palette, font and the application's style. `zoom` scales text, 1 to 2.
 void applyTheme(Scheme scheme, double zoom = 1);
+
+/// A widget's changeEvent: the theme or the size of text is another one.
+bool changesLook(const QEvent* event);
 
 /// Makes the style see a changed property ("role", "level", "problem") of a widget.
 void repolish(QWidget* widget);

@@ -101,6 +101,7 @@ class Examination {
     CaseSet set = cases_of(tasks, d_.window, options_.limit);
     cases_ = std::move(set.cases), unscored_ = std::move(set.unscored);
     d_.notes.insert(d_.notes.end(), set.notes.begin(), set.notes.end());
+    if (!options_.probe.empty()) std::erase_if(cases_, [&](const Case& c) { return c.group != options_.probe; });
     if (cases_.empty() && any({"layers", "knockout", "features", "whatif", "examples", "length"}))
       throw InputError("diagnose: none of the tasks has choices to score; name one that has (builtin:all, piqa, lambada_openai, …)");
   }

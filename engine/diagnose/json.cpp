@@ -59,7 +59,7 @@ std::string identity(const DiagnoseOptions& o) {
   Json settings = o.what_if;
   auto what = o.what;
   std::ranges::sort(what);
-  return Json{what, o.tasks, o.data, o.limit, o.window, o.max_distance, o.probe_sequences, o.rows, o.row_tokens, o.map.prompt, o.map.layer,
+  return Json{what, o.tasks, o.probe, o.data, o.limit, o.window, o.max_distance, o.probe_sequences, o.rows, o.row_tokens, o.map.prompt, o.map.layer,
               o.map.head, o.map.first, o.map.last, o.map.cells, settings, o.examples, o.generated}
       .dump(-1, ' ', false, Json::error_handler_t::replace);
 }

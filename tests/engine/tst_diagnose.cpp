@@ -325,6 +325,15 @@ void TstDiagnose::a_stop_is_heeded_and_bad_questions_are_named() {
     }
     return QString();
   };
+  DiagnoseOptions single = small({"whatif"});
+  single.what_if.resize(1);
+  single.probe = "recall@4-16";  // as Exposure names it
+  const Diagnosis probed = diagnose(tiny(), single);
+  QCOMPARE(probed.what_if.size(), std::size_t(1));
+  QCOMPARE(probed.what_if[0].tasks.size(), std::size_t(1));
+  QCOMPARE(probed.what_if[0].tasks[0].component, single.probe);
+  single.probe = "recall@5-6";
+  QVERIFY(message(single).contains("none of the tasks"));
   QVERIFY(message(small({"layer"})).contains("knockout"));
   DiagnoseOptions far = small({"maps"});
   far.map.layer = 7;

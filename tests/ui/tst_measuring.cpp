@@ -144,7 +144,8 @@ class TestMeasuring : public QObject {
     page->whatIf()->probes()->setCurrentIndex(1);
     page->whatIf()->weight()->setValue(0.3);
     QTRY_VERIFY(!page->busy() && page->whatIf()->tried() && page->whatIf()->tried()->setting.weight == 0.3);
-    QCOMPARE(bench.asked.back().tasks, std::vector<std::string>{"recall"});
+    QCOMPARE(bench.asked.back().probe, std::string("recall"));
+    QCOMPARE(bench.asked.back().tasks, std::vector<std::string>{"builtin:all"});
     const auto own = window->bridge()->data(id)->scores;
     const int before = page->whatIf()->table()->rows()->rowCount();
     QTest::mouseClick(page->whatIf()->save(), Qt::LeftButton);
@@ -153,7 +154,8 @@ class TestMeasuring : public QObject {
     QCOMPARE(window->bridge()->data(id)->scores.size(), own.size());
     const auto rows = ui::triedRows(*window->bridge()->data(id), "first");
     QCOMPARE(rows.size(), std::size_t(1));
-    QVERIFY(rows[0].name.contains("what if hybrid, g 0.3") && rows[0].find("hybrid", "all") && !rows[0].isPrinted());
+    QVERIFY(rows[0].name.contains("what if hybrid, g 0.3") && rows[0].find("hybrid", "recall") && !rows[0].isPrinted());
+    QVERIFY(!rows[0].find("hybrid", "all"));  // one task is no average over all
     page->whatIf()->layers()->setText("hybrid/nonsense");
     page->whatIf()->layers()->setModified(true);
     const auto asked = bench.asked.size();

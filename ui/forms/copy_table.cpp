@@ -62,7 +62,7 @@ void CopyTable::resizeEvent(QResizeEvent* event) {
 }
 
 bool CopyTable::event(QEvent* event) {
-  if (event->type() == QEvent::FontChange || event->type() == QEvent::StyleChange) {
+  if (changesLook(event)) {
     fitRows();
     fitColumns();
   }

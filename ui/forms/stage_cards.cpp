@@ -151,7 +151,7 @@ void StageCards::rebuild() {
 void StageCards::fitHeight() {
   auto* scroll = static_cast<QScrollArea*>(row_);
   QWidget* content = scroll->widget();
-  // Sizes are right only once the style sheet has seen every control.
+  // Sizes are right only once the style has seen every control.
   content->ensurePolished();
   for (QWidget* w : content->findChildren<QWidget*>()) w->ensurePolished();
   content->layout()->activate();
@@ -167,7 +167,7 @@ void StageCards::resizeEvent(QResizeEvent* event) {
 
 bool StageCards::event(QEvent* event) {
   if (event->type() == QEvent::LayoutRequest || event->type() == QEvent::Polish) fitHeight();
-  if (event->type() == QEvent::StyleChange) QTimer::singleShot(0, this, &StageCards::rebuild);
+  if (changesLook(event)) QTimer::singleShot(0, this, &StageCards::rebuild);
   return QWidget::event(event);
 }
 

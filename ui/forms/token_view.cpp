@@ -187,7 +187,7 @@ void TokenView::resizeEvent(QResizeEvent* event) {
 
 void TokenView::changeEvent(QEvent* event) {
   QAbstractScrollArea::changeEvent(event);
-  if (event->type() == QEvent::FontChange || event->type() == QEvent::StyleChange) arrange();
+  if (changesLook(event)) arrange();
 }
 
 void TokenView::select(int token) {

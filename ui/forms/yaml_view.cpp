@@ -64,7 +64,7 @@ void YamlView::showRecipe() {
 
 void YamlView::changeEvent(QEvent* event) {
   QWidget::changeEvent(event);
-  if (event->type() == QEvent::StyleChange && report_) apply();
+  if (changesLook(event) && report_) apply();
 }
 
 void YamlView::apply() {

@@ -92,7 +92,9 @@ std::vector<ComparedRow> comparedRows(const std::vector<const RunData*>& runs,
 std::vector<ComparedRow> triedRows(const RunData& run, const QString& name) {
   std::map<std::string, ComparedRow> rows;
   for (const auto& [key, points] : run.what_ifs) {
-    if (points.empty()) continue;
+    // A setting tried on one task has no average over all.
+    if (points.empty() || (key.task == "all" && key.component.find(" on ") != std::string::npos))
+      continue;
     ComparedRow& row = rows[key.component];
     row.name = name + ", what if " + q(key.component);
     row.tried = true;

@@ -1,10 +1,10 @@
 #include "ui/models/diagnosis_source.h"
 
-#include <QSaveFile>
 #include <fstream>
 #include <sstream>
 
 #include "engine/run_store.h"
+#include "ui/whole_file.h"
 
 namespace ui {
 namespace {
@@ -14,15 +14,6 @@ namespace fs = std::filesystem;
 fs::path keptAt(const DiagnosisSource& source, const engine::Subject& subject) {
   const std::string name = "diagnosis-" + engine::diagnosis_key(subject, source.options) + ".json";
   return subject.checkpoint ? subject.checkpoint->parent_path() / name : fs::path(source.store.string() + ".diagnosis") / name;
-}
-
-/// Whole or not at all.
-void keep(const fs::path& file, const engine::Diagnosis& d) {
-  std::error_code ignored;
-  fs::create_directories(file.parent_path(), ignored);
-  QSaveFile out(QString::fromStdString(file.string()));
-  const std::string json = engine::to_json(d);
-  if (out.open(QIODevice::WriteOnly) && out.write(json.data(), qint64(json.size())) == qint64(json.size())) out.commit();
 }
 
 }  // namespace
@@ -62,7 +53,9 @@ engine::Diagnosis measuredDiagnosis(const DiagnosisSource& source, const engine:
   const engine::Subject subject = source.subject();
   const fs::path file = keptAt(source, subject);
   engine::Diagnosis d = diagnose(subject, source.options, watch);
-  keep(file, d);
+  std::error_code ignored;
+  fs::create_directories(file.parent_path(), ignored);
+  writeWhole(QString::fromStdString(file.string()), engine::to_json(d));
   return d;
 }
 

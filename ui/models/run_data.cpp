@@ -14,6 +14,16 @@ void put(std::vector<Point>& points, const Point& point, double Point::*x) {
   points.push_back(point);
 }
 
+/// Settings are tried on any checkpoint, in any order; the same one again counts instead.
+void insert(std::vector<ScorePoint>& points, const ScorePoint& point) {
+  const auto at = std::lower_bound(points.begin(), points.end(), point,
+                                   [](const auto& a, const auto& b) { return a.step < b.step; });
+  if (at != points.end() && at->step == point.step)
+    *at = point;
+  else
+    points.insert(at, point);
+}
+
 template <class... F>
 struct overloaded : F... {
   using F::operator()...;
@@ -28,7 +38,7 @@ void RunData::addEvaluation(std::int64_t step, const std::string& component,
                             double error, std::int64_t n) {
   if (engine::is_what_if(component)) {
     const std::string setting = component.substr(engine::k_what_if.size());
-    put(what_ifs[{setting, task}], ScorePoint{double(step), value, error, n}, &ScorePoint::step);
+    insert(what_ifs[{setting, task}], {double(step), value, error, n});
     return;
   }
   // The first metric of a task is its own; what else it measures is in the store.
@@ -42,48 +52,48 @@ bool RunData::absorb(const engine::Event& event) {
     if (event.seq <= last_seq) return false;
     last_seq = event.seq;
   }
-  return std::visit(overloaded{
-                        [&](const engine::RunQueued&) {
-                          info.state = engine::RunState::queued;
-                          return true;
-                        },
-                        [&](const engine::RunStarted& e) {
-                          info.state = engine::RunState::running;
-                          info.device = e.device;
-                          info.dtype = e.dtype;
-                          info.message.clear();
-                          return true;
-                        },
-                        [&](const engine::StageStarted&) { return true; },
-                        [&](const engine::Points& e) {
-                          if (has_series)
-                            for (const auto& [name, value] : e.values)
-                              put(series[name], CurvePoint{double(e.step), value, 0}, &CurvePoint::x);
-                          info.steps = e.step;
-                          return true;
-                        },
-                        [&](const engine::Progress& e) {
-                          progress = e;
-                          if (e.total_steps > 0) info.total_steps = e.total_steps;
-                          return true;
-                        },
-                        [&](const engine::Evaluated& e) {
-                          for (const engine::Score& s : e.scores)
-                            addEvaluation(e.step, s.component, s.task, s.metric, s.value, s.stderr_,
-                                          s.n);
-                          return true;
-                        },
-                        [&](const engine::CheckpointSaved&) { return true; },
-                        [&](const engine::LogLine&) { return false; },
-                        [&](const engine::RunEnded& e) {
-                          info.state = e.state;
-                          info.message = e.message;
-                          info.seconds += e.seconds;
-                          progress.reset();
-                          return true;
-                        },
-                    },
-                    event.body);
+  return std::visit(
+      overloaded{
+          [&](const engine::RunQueued&) {
+            info.state = engine::RunState::queued;
+            return true;
+          },
+          [&](const engine::RunStarted& e) {
+            info.state = engine::RunState::running;
+            info.device = e.device;
+            info.dtype = e.dtype;
+            info.message.clear();
+            return true;
+          },
+          [&](const engine::StageStarted&) { return true; },
+          [&](const engine::Points& e) {
+            if (has_series)
+              for (const auto& [name, value] : e.values)
+                put(series[name], CurvePoint{double(e.step), value, 0}, &CurvePoint::x);
+            info.steps = e.step;
+            return true;
+          },
+          [&](const engine::Progress& e) {
+            progress = e;
+            if (e.total_steps > 0) info.total_steps = e.total_steps;
+            return true;
+          },
+          [&](const engine::Evaluated& e) {
+            for (const engine::Score& s : e.scores)
+              addEvaluation(e.step, s.component, s.task, s.metric, s.value, s.stderr_, s.n);
+            return true;
+          },
+          [&](const engine::CheckpointSaved&) { return true; },
+          [&](const engine::LogLine&) { return false; },
+          [&](const engine::RunEnded& e) {
+            info.state = e.state;
+            info.message = e.message;
+            info.seconds += e.seconds;
+            progress.reset();
+            return true;
+          },
+      },
+      event.body);
 }
 
 const std::vector<ScorePoint>* RunData::score(const std::string& component,

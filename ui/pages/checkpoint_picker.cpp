@@ -15,10 +15,26 @@ constexpr int k_step_role = Qt::UserRole + 1;
 
 QString text(const std::string& s) { return QString::fromStdString(s); }
 
-QStringList textsOf(const QComboBox* box) {
-  QStringList texts;
-  for (int i = 0; i < box->count(); ++i) texts << box->itemText(i);
-  return texts;
+struct Entry {
+  QString title;
+  QVariant data, step;
+};
+
+bool shows(const QComboBox* box, const std::vector<Entry>& entries) {
+  if (box->count() != int(entries.size())) return false;
+  for (int i = 0; i < box->count(); ++i) {
+    const Entry& e = entries[std::size_t(i)];
+    if (box->itemText(i) != e.title || box->itemData(i) != e.data || box->itemData(i, k_step_role) != e.step) return false;
+  }
+  return true;
+}
+
+void fill(QComboBox* box, const std::vector<Entry>& entries) {
+  box->clear();
+  for (const Entry& e : entries) {
+    box->addItem(e.title, e.data);
+    box->setItemData(box->count() - 1, e.step, k_step_role);
+  }
 }
 
 }  // namespace
@@ -69,11 +85,14 @@ void CheckpointPicker::setRun(qint64 id) {
 
 void CheckpointPicker::fillRuns() {
   const qint64 before = run();
-  {
+  std::vector<Entry> entries;
+  for (const auto& info : bridge_->runs())
+    entries.push_back({QString("%1  (run %2)").arg(text(info.name)).arg(qint64(info.id)), qint64(info.id), {}});
+  entries.push_back({"builtin:tiny, the conversion's start", qint64(0), {}});
+  // An open list keeps its place while nothing changes.
+  if (!shows(runs_, entries)) {
     const QSignalBlocker quiet(runs_);
-    runs_->clear();
-    for (const auto& info : bridge_->runs()) runs_->addItem(QString("%1  (run %2)").arg(text(info.name)).arg(qint64(info.id)), qint64(info.id));
-    runs_->addItem("builtin:tiny, the conversion's start", qint64(0));
+    fill(runs_, entries);
     const int at = runs_->findData(before);
     runs_->setCurrentIndex(at >= 0 ? at : runs_->count() - 1);
   }
@@ -83,33 +102,24 @@ void CheckpointPicker::fillRuns() {
 
 /// The newest first, then each folder once: one that is written again and again holds what its newest record says.
 void CheckpointPicker::fillCheckpoints() {
-  struct Entry {
-    QString title, path;
-    QVariant step;
-  };
   std::vector<Entry> entries;
   std::set<std::string> seen;
   const auto all = run() > 0 ? bridge_->checkpoints(run()) : std::vector<engine::StoredCheckpoint>{};
   for (auto c = all.rbegin(); c != all.rend(); ++c) {
     if (!std::filesystem::exists(c->path) || !seen.insert(c->path).second) continue;
     const QString at = QString("step %1, %2").arg(c->step).arg(text(c->kind));
-    if (entries.empty()) entries.push_back({"newest: step " + QString::number(c->step), {}, qint64(c->step)});
+    if (entries.empty()) entries.push_back({"newest: step " + QString::number(c->step), text(c->path), qint64(c->step)});
     entries.push_back({at, text(c->path), qint64(c->step)});
   }
-  if (entries.empty()) entries.push_back({"no checkpoint yet", {}, {}});
-  QStringList titles;
-  for (const Entry& e : entries) titles << e.title;
+  if (entries.empty()) entries.push_back({"no checkpoint yet", QString(), {}});
   checkpoints_->setVisible(run() > 0);
   checkpoints_->setEnabled(entries.size() > 1);
-  if (titles == textsOf(checkpoints_)) return;
+  if (shows(checkpoints_, entries)) return;
   const QSignalBlocker quiet(checkpoints_);
+  const bool newest = checkpoints_->currentIndex() <= 0;
   const QVariant before = checkpoints_->currentData();
-  checkpoints_->clear();
-  for (const Entry& e : entries) {
-    checkpoints_->addItem(e.title, e.path);
-    checkpoints_->setItemData(checkpoints_->count() - 1, e.step, k_step_role);
-  }
-  checkpoints_->setCurrentIndex(std::max(0, checkpoints_->findData(before)));
+  fill(checkpoints_, entries);
+  checkpoints_->setCurrentIndex(newest ? 0 : std::max(0, checkpoints_->findData(before)));
 }
 
 }  // namespace ui

@@ -18,7 +18,7 @@ class CheckpointPicker : public QWidget {
   /// `purpose` completes the names: "Run to diagnose".
   CheckpointPicker(EngineBridge* bridge, const QString& purpose, QWidget* parent = nullptr);
   qint64 run() const;             ///< 0: the embedded model at the conversion's start
-  std::string checkpoint() const;  ///< its folder; empty: the newest
+  std::string checkpoint() const;  ///< its folder; empty: there is none
   std::optional<qint64> step() const;  ///< of the checkpoint; nothing where there is none
   QString label() const;          ///< "ssd-32, step 84"
   void setRun(qint64 id);

@@ -370,7 +370,9 @@ void ComparePage::exportFigure() {
 
 void ComparePage::changeEvent(QEvent* event) {
   QWidget::changeEvent(event);
-  if (event->type() == QEvent::StyleChange && stack_) refresh();
+  if (!changesLook(event) || !stack_) return;
+  differences_of_ = {};  // their rows are as high as the text
+  refresh();
 }
 
 }  // namespace ui

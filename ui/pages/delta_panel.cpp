@@ -139,7 +139,7 @@ void DeltaPanel::paintVerdict() {
 
 void DeltaPanel::changeEvent(QEvent* event) {
   QFrame::changeEvent(event);
-  if (event->type() == QEvent::PaletteChange || event->type() == QEvent::StyleChange)
+  if (changesLook(event))
     paintVerdict();
 }
 

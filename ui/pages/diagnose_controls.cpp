@@ -200,7 +200,7 @@ void ExamplesView::showExample(int row) {
 
 void ExamplesView::changeEvent(QEvent* event) {
   QWidget::changeEvent(event);
-  if (event->type() == QEvent::StyleChange && examples_) showExample(examples_->currentRow());
+  if (changesLook(event) && examples_) showExample(examples_->currentRow());
 }
 
 }  // namespace ui

@@ -5,7 +5,6 @@
 #include <QLineEdit>
 #include <QPushButton>
 #include <QRegularExpression>
-#include <QSaveFile>
 #include <QSpinBox>
 #include <QStackedWidget>
 
@@ -17,16 +16,12 @@
 #include "ui/pages/diagnose_views.h"
 #include "ui/pages/diagnose_what_if.h"
 #include "ui/report_diagnosis.h"
+#include "ui/whole_file.h"
 
 namespace ui {
 namespace {
 
 QString text(const std::string& s) { return QString::fromStdString(s); }
-
-bool writeWhole(const QString& file, const std::string& content) {
-  QSaveFile out(file);
-  return out.open(QIODevice::WriteOnly) && out.write(content.data(), qint64(content.size())) == qint64(content.size()) && out.commit();
-}
 
 }  // namespace
 
@@ -70,8 +65,8 @@ void DiagnosePage::look() {
           return std::nullopt;  // said when it is to be measured
         }
       },
-      [this, step = subject_->step()](std::optional<engine::Diagnosis> found) {
-        if (found) setDiagnosis(std::move(*found), step);
+      [this, source = asked(*subject_), step = subject_->step()](std::optional<engine::Diagnosis> found) {
+        if (found) setDiagnosis(std::move(*found), source, step);
         sync();
       });
 }
@@ -81,8 +76,8 @@ void DiagnosePage::start() {
   job_->start(
       "Diagnosing " + subject_->label(),
       [source = asked(*subject_), diagnose = diagnose_](const engine::Watch& watch) { return measuredDiagnosis(source, diagnose, watch); },
-      [this, step = subject_->step()](engine::Diagnosis d) {
-        setDiagnosis(std::move(d), step);
+      [this, source = asked(*subject_), step = subject_->step()](engine::Diagnosis d) {
+        setDiagnosis(std::move(d), source, step);
         sync();
       });
   sync();
@@ -90,7 +85,7 @@ void DiagnosePage::start() {
 
 void DiagnosePage::showMaps(const engine::MapQuery& query) {
   if (!diagnose_ || !shown_) return;
-  DiagnosisSource source = asked(*subject_);
+  DiagnosisSource source = source_;
   source.options.what = {"maps"};
   source.options.map = query;
   map_job_->start(
@@ -105,10 +100,10 @@ void DiagnosePage::showMaps(const engine::MapQuery& query) {
 /// Only the chosen probe is scored, in the stored setting and in this one.
 void DiagnosePage::tryOut(const engine::WhatIf& setting) {
   if (!diagnose_ || !shown_) return;
-  DiagnosisSource source = asked(*subject_);
+  DiagnosisSource source = source_;
   source.options.what = {"whatif"};
   source.options.what_if = {setting};
-  if (const std::string probe = what_if_->probe(); !probe.empty()) source.options.tasks = {probe};
+  source.options.probe = what_if_->probe();
   try_job_->start(
       "Evaluating " + text(setting.text()), [source, diagnose = diagnose_](const engine::Watch& watch) { return diagnose(source.subject(), source.options, watch); },
       [this](engine::Diagnosis d) {
@@ -119,7 +114,7 @@ void DiagnosePage::tryOut(const engine::WhatIf& setting) {
 
 void DiagnosePage::saveTried(const engine::WhatIfResult& tried) {
   if (!step_ || !shown_) return;
-  if (bridge_->record(subject_->run(), engine::what_if_evaluation(tried, *step_, shown_->window)))
+  if (bridge_->record(source_.run, engine::what_if_evaluation(tried, *step_, shown_->window)))
     Q_EMIT notice("Saved with the run: " + text(tried.text), false);
 }
 

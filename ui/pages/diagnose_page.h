@@ -67,7 +67,7 @@ class DiagnosePage : public QWidget {
   DiagnosisSource asked(const CheckpointPicker& of) const;
   void askOthers();
   void look();
-  void setDiagnosis(engine::Diagnosis d, std::optional<qint64> step);
+  void setDiagnosis(engine::Diagnosis d, const DiagnosisSource& source, std::optional<qint64> step);
   void showMaps(const engine::MapQuery& query);
   void tryOut(const engine::WhatIf& setting);
   void saveTried(const engine::WhatIfResult& tried);
@@ -85,7 +85,8 @@ class DiagnosePage : public QWidget {
   Background* try_job_;
   Background* beside_job_;
   std::optional<engine::Diagnosis> shown_;
-  std::optional<qint64> step_;  ///< of the checkpoint shown; newer ones may have come since
+  DiagnosisSource source_;      ///< of what is shown; other checkpoints may be newer, or chosen, since
+  std::optional<qint64> step_;  ///< of the checkpoint shown
   std::vector<engine::Diagnosis> beside_;  ///< of the same tasks and examples
   QString blocked_;
   CheckpointPicker* subject_ = nullptr;

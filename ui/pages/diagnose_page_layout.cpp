@@ -224,7 +224,8 @@ QWidget* DiagnosePage::buildViews() {
   return views_;
 }
 
-void DiagnosePage::setDiagnosis(engine::Diagnosis d, std::optional<qint64> step) {
+void DiagnosePage::setDiagnosis(engine::Diagnosis d, const DiagnosisSource& source, std::optional<qint64> step) {
+  source_ = source;
   shown_ = std::move(d);
   step_ = step;
   const engine::Diagnosis& now = *shown_;

@@ -8,7 +8,6 @@
 #include <QLineEdit>
 #include <QPushButton>
 #include <QRegularExpression>
-#include <QSaveFile>
 #include <QSpinBox>
 #include <QStackedWidget>
 #include <algorithm>
@@ -16,16 +15,12 @@
 #include "ui/forms/copy_table.h"
 #include "ui/forms/job_line.h"
 #include "ui/plots/log_plot.h"
+#include "ui/whole_file.h"
 
 namespace ui {
 namespace {
 
 constexpr std::int64_t k_longest = 1 << 20;
-
-bool writeWhole(const QString& file, const QByteArray& content) {
-  QSaveFile out(file);
-  return out.open(QIODevice::WriteOnly) && out.write(content) == content.size() && out.commit();
-}
 
 }  // namespace
 
@@ -91,7 +86,7 @@ void EfficiencyPage::start() {
 void EfficiencyPage::keep() const {
   std::error_code ignored;
   std::filesystem::create_directories(cache_, ignored);
-  writeWhole(QString::fromStdString(keptAt().string()), toJson(*shown_));
+  writeWhole(QString::fromStdString(keptAt().string()), toJson(*shown_).toStdString());
 }
 
 void EfficiencyPage::readKept() {
@@ -170,7 +165,7 @@ void EfficiencyPage::sync() {
 
 bool EfficiencyPage::exportTo(const QString& file) {
   if (!shown_) return false;
-  const bool done = file.endsWith(".json") ? writeWhole(file, toJson(*shown_)) : plot_->exportTo(file);
+  const bool done = file.endsWith(".json") ? writeWhole(file, toJson(*shown_).toStdString()) : plot_->exportTo(file);
   Q_EMIT notice(done ? "Written: " + file : file + " cannot be written", !done);
   return done;
 }

@@ -133,7 +133,7 @@ void ModelPage::encode() {
 
 void ModelPage::changeEvent(QEvent* event) {
   QWidget::changeEvent(event);
-  if (event->type() != QEvent::StyleChange || !info_) return;
+  if (!changesLook(event) || !info_) return;
   showReport();
   QTimer::singleShot(0, this, &ModelPage::showFacts);  // their sizes follow the new font
 }

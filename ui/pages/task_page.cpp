@@ -269,7 +269,7 @@ void TaskPage::score() {
 
 void TaskPage::changeEvent(QEvent* event) {
   QWidget::changeEvent(event);
-  if (event->type() != QEvent::StyleChange || !tasks_) return;
+  if (!changesLook(event) || !tasks_) return;
   showPrompt();
   colourTasks();
 }

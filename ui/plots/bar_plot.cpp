@@ -160,10 +160,11 @@ QString BarPlot::tipAt(QPoint at) const {
   const auto value = std::size_t(group) < s.bars.size() ? s.bars[std::size_t(group)] : std::nullopt;
   QStringList lines;
   if (value)
-    lines << QString("%1 · %2: %3 ± %4")
+    lines << QString("%1 · %2: %3 [%4, %5]")
                  .arg(d.groups[int(group)], s.label)
                  .arg(value->value, 0, 'f', 2)
-                 .arg(value->half, 0, 'f', 2);
+                 .arg(value->value - value->half, 0, 'f', 2)
+                 .arg(value->value + value->up, 0, 'f', 2);
   for (const BarSeries::Level& level : s.levels)
     if (const auto v = std::size_t(group) < level.values.size() ? level.values[std::size_t(group)]
                                                                 : std::nullopt)
@@ -172,19 +173,20 @@ QString BarPlot::tipAt(QPoint at) const {
 }
 
 QString BarPlot::csv() const {
-  QString text = "group,series,value,half_width_95\n";
+  QString text = "group,series,value,low_95,high_95\n";
   for (const BarSeries& s : impl_->series)
     for (std::size_t g = 0; g < s.bars.size(); ++g)
       if (s.bars[g])
-        text += QString("\"%1\",%2,%3,%4\n")
+        text += QString("\"%1\",%2,%3,%4,%5\n")
                     .arg(impl_->groups.value(int(g)), s.label,
                          QString::number(s.bars[g]->value, 'g', 17),
-                         QString::number(s.bars[g]->half, 'g', 17));
+                         QString::number(s.bars[g]->value - s.bars[g]->half, 'g', 17),
+                         QString::number(s.bars[g]->value + s.bars[g]->up, 'g', 17));
   for (const BarSeries& s : impl_->series)
     for (const BarSeries::Level& level : s.levels)
       for (std::size_t g = 0; g < level.values.size(); ++g)
         if (level.values[g])
-          text += QString("\"%1\",\"%2 as printed, %3\",%4,\n")
+          text += QString("\"%1\",\"%2 as printed, %3\",%4,,\n")
                       .arg(impl_->groups.value(int(g)), s.label, level.label,
                            QString::number(*level.values[g], 'g', 17));
   return text;

@@ -245,8 +245,7 @@ void CurvePlot::setCrosshair(std::optional<double> x) {
 
 void CurvePlot::changeEvent(QEvent* event) {
   QWidget::changeEvent(event);
-  if (event->type() == QEvent::PaletteChange || event->type() == QEvent::FontChange ||
-      event->type() == QEvent::StyleChange) {
+  if (changesLook(event)) {
     impl_->restyle(this);
     request();
   }

@@ -41,7 +41,7 @@ bool StillPlot::exportTo(const QString& file) const {
 
 void StillPlot::changeEvent(QEvent* event) {
   QWidget::changeEvent(event);
-  if (event->type() == QEvent::PaletteChange || event->type() == QEvent::StyleChange) rebuild();
+  if (changesLook(event)) rebuild();
 }
 
 void StillPlot::resizeEvent(QResizeEvent* event) {
