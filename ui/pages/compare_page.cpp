@@ -290,9 +290,17 @@ void ComparePage::refreshDifferences(const std::vector<const RunData*>& chosen_r
   std::pair<std::vector<engine::RunId>, QStringList> of{runs_, labels(chosen_runs)};
   if (of == differences_of_) return;
   differences_of_ = std::move(of);
+  // Hundreds of recipes take a while: the scores are shown before.
+  if (chosen_runs.size() > 32)
+    QTimer::singleShot(0, this, [this] { showDifferences(chosen()); });
+  else
+    showDifferences(chosen_runs);
+}
+
+void ComparePage::showDifferences(const std::vector<const RunData*>& chosen_runs) {
   std::vector<engine::Recipe> recipes;
   for (const RunData* run : chosen_runs) recipes.push_back(run->recipe);
-  differences_->setRecipes(differences_of_.second, recipes);
+  differences_->setRecipes(labels(chosen_runs), recipes);
   const bool any = differences_->rowCount() > 0;
   difference_view_->setVisible(any);
   same_->setVisible(!any);

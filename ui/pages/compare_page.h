@@ -83,6 +83,7 @@ class ComparePage : public QWidget {
   void refreshScatter();
   void refreshPaired(const std::vector<const RunData*>& chosen_runs);
   void refreshDifferences(const std::vector<const RunData*>& chosen_runs);
+  void showDifferences(const std::vector<const RunData*>& chosen_runs);
   std::vector<const RunData*> chosen();
   QStringList labels(const std::vector<const RunData*>& chosen_runs) const;
   std::string task() const;
