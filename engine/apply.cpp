@@ -9,6 +9,7 @@
 #include "engine/log.h"
 #include "engine/model/decoding.h"
 #include "engine/model/load.h"
+#include "engine/hash_text.h"
 #include "engine/subject_identity.h"
 #include "engine/torch_api.h"
 #include "engine/train/checkpoint.h"

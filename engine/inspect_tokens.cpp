@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "engine/hash_text.h"
 #include "engine/model/builtin_tiny.h"
 
 namespace engine {
@@ -72,9 +73,7 @@ TokenizerInfo describe(const Tokenizer& tokenizer) {
     const bool bos = token.id == info.bos, eos = token.id == info.eos;
     info.special.push_back({token.id, std::move(token.text), bos && eos ? "BOS and EOS" : bos ? "BOS" : eos ? "EOS" : ""});
   }
-  char hash[17];
-  std::snprintf(hash, sizeof hash, "%016llx", static_cast<unsigned long long>(tokenizer.hash()));
-  info.hash = hash;
+  info.hash = hex_digits(tokenizer.hash());
   return info;
 }
 

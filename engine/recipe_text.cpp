@@ -8,9 +8,7 @@
 #include <map>
 #include <sstream>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
+#include "engine/hash_text.h"
 #include "engine/recipe.h"
 #include "engine/recipe_internal.h"
 
@@ -431,10 +429,7 @@ std::string to_yaml(const Recipe& recipe) { return write(recipe, false); }
 std::string to_resolved_yaml(const Recipe& recipe) { return write(recipe, true); }
 
 std::string recipe_hash(const Recipe& recipe) {
-  const std::string text = write(recipe, true, {"name", "seed"});
-  std::array<char, 17> hex{};
-  std::snprintf(hex.data(), hex.size(), "%016llx", static_cast<unsigned long long>(XXH3_64bits(text.data(), text.size())));
-  return hex.data();
+  return short_hash(write(recipe, true, {"name", "seed"}));
 }
 
 std::vector<Difference> differences(const std::vector<Recipe>& recipes) {

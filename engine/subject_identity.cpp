@@ -1,10 +1,6 @@
 #include "engine/subject_identity.h"
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include <algorithm>
-#include <cstdio>
 #include <vector>
 
 namespace engine {
@@ -37,13 +33,5 @@ std::string subject_identity(const Subject& subject, const EvaluationSpec& evalu
   if (subject.checkpoint) text += listing(*subject.checkpoint);
   return text;
 }
-
-std::string hex_digits(std::uint64_t value) {
-  char text[17];
-  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(value));
-  return text;
-}
-
-std::string short_hash(const std::string& text) { return hex_digits(XXH3_64bits(text.data(), text.size())); }
 
 }  // namespace engine

@@ -31,6 +31,11 @@ void panel(QPainter* painter, const QRect& rect, const QColor& fill, const QColo
   painter->restore();
 }
 
+void underlined(QPainter* painter, const QRect& rect, const QColor& fill, const QColor& line) {
+  painter->fillRect(rect, fill);
+  painter->fillRect(rect.x(), rect.bottom(), rect.width(), 1, line);
+}
+
 /// A stroke through points of a 16-unit square, drawn `size` pixels wide in the middle of `rect`.
 void stroke(QPainter* painter, const QRect& rect, double size, const QColor& color,
             const QPolygonF& points) {
@@ -83,7 +88,6 @@ ButtonLook buttonLook(const QStyleOption* option, const QWidget* widget) {
     case Role::warning:
       return {{}, {}, levelColor(widget, c.warning), over || focus};
     case Role::segment:
-      return {{}, {}, over || focus ? c.accent : down ? c.text : c.secondary};
     case Role::quiet:
       return {{}, {}, over || focus ? c.accent : down ? c.text : c.secondary};
     case Role::flat:
@@ -140,12 +144,6 @@ void drawButtonLabel(const QStyleOptionButton& option, QPainter* painter, const 
     painter->drawText(rect.adjusted(text_x - rect.x(), 0, 8, 0), flags | Qt::AlignLeft,
                       option.text);
   painter->restore();
-}
-
-void drawTab(const QStyleOptionTab& tab, QPainter* painter, const QWidget* widget) {
-  const Colors& c = colorsOf(widget);
-  if (has(&tab, QStyle::State_Selected))
-    painter->fillRect(tab.rect.x() + 8, tab.rect.bottom() - 1, tab.rect.width() - 16, 2, c.accent);
 }
 
 void drawTabLabel(const QStyleOptionTab& tab, QPainter* painter, const QWidget* widget) {
@@ -218,16 +216,14 @@ void Style::drawPrimitive(PrimitiveElement element, const QStyleOption* option, 
       panel(painter, option->rect, {}, c.line, 0);
       return;
     case PE_PanelTipLabel:
-      painter->fillRect(option->rect, c.panel);
-      panel(painter, option->rect, {}, c.line, 0);
+      panel(painter, option->rect, c.panel, c.line, 0);
       return;
     case PE_IndicatorCheckBox: {
       const bool on = has(option, State_On);
       const bool partly = has(option, State_NoChange);
       const bool enabled = has(option, State_Enabled);
       const QColor mark = enabled ? c.accent : shadesOf(widget).disabled;
-      panel(painter, option->rect.adjusted(0, 0, 0, 0),
-            on || partly ? mark : shadesOf(widget).field,
+      panel(painter, option->rect, on || partly ? mark : shadesOf(widget).field,
             on || partly || has(option, State_HasFocus) ? mark
             : enabled                                   ? c.secondary
                                                         : c.line,
@@ -294,9 +290,10 @@ void Style::drawControl(ControlElement element, const QStyleOption* option, QPai
         return drawButtonLabel(*button, painter, widget);
       break;
     case CE_TabBarTabShape:
-      if (const auto* tab = qstyleoption_cast<const QStyleOptionTab*>(option))
-        return drawTab(*tab, painter, widget);
-      break;
+      if (has(option, State_Selected))
+        painter->fillRect(option->rect.x() + 8, option->rect.bottom() - 1,
+                          option->rect.width() - 16, 2, c.accent);
+      return;
     case CE_TabBarTabLabel:
       if (const auto* tab = qstyleoption_cast<const QStyleOptionTab*>(option))
         return drawTabLabel(*tab, painter, widget);
@@ -315,17 +312,13 @@ void Style::drawControl(ControlElement element, const QStyleOption* option, QPai
       break;
     case CE_HeaderEmptyArea:
     case CE_HeaderSection:
-      painter->fillRect(option->rect, c.panel);
-      painter->fillRect(option->rect.x(), option->rect.bottom(), option->rect.width(), 1, c.line);
-      return;
+      return underlined(painter, option->rect, c.panel, c.line);
     case CE_HeaderLabel:
       if (const auto* header = qstyleoption_cast<const QStyleOptionHeader*>(option))
         return drawHeaderLabel(*header, painter, widget);
       break;
     case CE_MenuBarEmptyArea:
-      painter->fillRect(option->rect, c.window);
-      painter->fillRect(option->rect.x(), option->rect.bottom(), option->rect.width(), 1, c.line);
-      return;
+      return underlined(painter, option->rect, c.window, c.line);
     case CE_MenuBarItem: {
       const auto* item = qstyleoption_cast<const QStyleOptionMenuItem*>(option);
       if (!item) break;

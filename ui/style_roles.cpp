@@ -23,12 +23,12 @@ Role roleOf(const QWidget* widget) {
   return widget ? names.value(widget->property("role").toString(), Role::normal) : Role::normal;
 }
 
-const Shades& shadesOf(const QWidget* widget) {
-  auto shades = [](Scheme scheme) {
-    const Colors& c = colorsFor(scheme);
+const Shades& shadesFor(Scheme scheme) {
+  auto shades = [](Scheme of) {
+    const Colors& c = colorsFor(of);
     return Shades{mix(c.window, c.line, 0.6),
                   mix(c.secondary, c.window, 0.35),
-                  mix(c.panel, c.accent, scheme == Scheme::dark ? 0.28 : 0.16),
+                  mix(c.panel, c.accent, of == Scheme::dark ? 0.28 : 0.16),
                   mix(c.panel, c.window, 0.5),
                   mix(c.line, c.secondary, 0.2),
                   mix(c.panel, c.line, 0.6),
@@ -36,8 +36,10 @@ const Shades& shadesOf(const QWidget* widget) {
   };
   static const Shades light = shades(Scheme::light);
   static const Shades dark = shades(Scheme::dark);
-  return schemeOf(widget) == Scheme::dark ? dark : light;
+  return scheme == Scheme::dark ? dark : light;
 }
+
+const Shades& shadesOf(const QWidget* widget) { return shadesFor(schemeOf(widget)); }
 
 QColor levelColor(const QWidget* widget, const QColor& otherwise) {
   const QString level = widget->property("level").toString();

@@ -3,6 +3,8 @@
 
 #include <QColor>
 
+#include "ui/theme.h"
+
 class QWidget;
 
 namespace ui {
@@ -34,6 +36,7 @@ Role roleOf(const QWidget* widget);
 struct Shades {
   QColor pressed, disabled, selection, field, scroll, grid, accent_hover;
 };
+const Shades& shadesFor(Scheme scheme);
 const Shades& shadesOf(const QWidget* widget);
 /// The colour that a widget's "level" asks for: error or good.
 QColor levelColor(const QWidget* widget, const QColor& otherwise);

@@ -12,6 +12,7 @@
 #include <cmath>
 
 #include "ui/style.h"
+#include "ui/style_roles.h"
 
 /// A static library's resources are not seen until they are asked for; outside of any namespace by
 /// Qt's rule.
@@ -235,6 +236,7 @@ void applyTheme(Scheme scheme, double zoom) {
   if (!style || QApplication::style() != style) QApplication::setStyle(style = new Style);
   style->setZoom(zoom);
   const Colors& c = colorsFor(scheme);
+  const Shades& shades = shadesFor(scheme);
   QPalette palette;
   palette.setColor(QPalette::Window, c.window);
   palette.setColor(QPalette::WindowText, c.text);
@@ -246,7 +248,7 @@ void applyTheme(Scheme scheme, double zoom) {
   palette.setColor(QPalette::BrightText, c.error);
   palette.setColor(QPalette::ToolTipBase, c.panel);
   palette.setColor(QPalette::ToolTipText, c.text);
-  palette.setColor(QPalette::PlaceholderText, mix(c.secondary, c.window, 0.35));
+  palette.setColor(QPalette::PlaceholderText, shades.disabled);
   palette.setColor(QPalette::Highlight, c.accent);
   palette.setColor(QPalette::HighlightedText, c.on_accent);
   palette.setColor(QPalette::Link, c.accent);
@@ -256,13 +258,12 @@ void applyTheme(Scheme scheme, double zoom) {
   palette.setColor(QPalette::Dark, c.secondary);
   palette.setColor(QPalette::Shadow, c.line);
   for (auto role : {QPalette::WindowText, QPalette::Text, QPalette::ButtonText})
-    palette.setColor(QPalette::Disabled, role, mix(c.secondary, c.window, 0.35));
+    palette.setColor(QPalette::Disabled, role, shades.disabled);
   palette.setColor(QPalette::Disabled, QPalette::Highlight, c.line);
   QApplication::setPalette(palette);
   QToolTip::setPalette(palette);
   // A chosen row or menu entry is tinted; chosen text takes the accent itself.
-  palette.setColor(QPalette::Highlight,
-                   mix(c.panel, c.accent, scheme == Scheme::dark ? 0.28 : 0.16));
+  palette.setColor(QPalette::Highlight, shades.selection);
   palette.setColor(QPalette::HighlightedText, c.text);
   QApplication::setPalette(palette, "QAbstractItemView");
   QApplication::setPalette(palette, "QMenu");

@@ -6,18 +6,10 @@
 #include "engine/data/tiny_corpus.h"
 #include "engine/data/tokenizer.h"
 #include "engine/error.h"
+#include "engine/hash_text.h"
 #include "engine/random.h"
 
 namespace engine {
-namespace {
-
-std::string hex16(std::uint64_t v) {
-  char text[17];
-  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(v));
-  return text;
-}
-
-}  // namespace
 
 std::int64_t RowBatch::targets() const {
   std::int64_t n = 0;
@@ -49,7 +41,7 @@ TextRows TextRows::builtin(const Recipe& recipe) {
     t.held_out_.emplace_back(d.tokens.begin(),
                              d.tokens.begin() + std::min<std::ptrdiff_t>(t.length_, std::ssize(d.tokens)));
   }
-  t.fingerprint_ = hex16(mix64(t.seed_ ^ mix64(static_cast<std::uint64_t>(t.far_share_ * 1e6))));
+  t.fingerprint_ = hex_digits(mix64(t.seed_ ^ mix64(static_cast<std::uint64_t>(t.far_share_ * 1e6))));
   return t;
 }
 
@@ -72,7 +64,7 @@ TextRows TextRows::from_files(const Recipe& recipe, const Tokenizer& given, cons
     t.held_out_ = other.held_out(held_out_rows);
     if (t.held_out_.empty()) throw InputError(data.validation_path + ": no document of two or more tokens to validate on");
   }
-  t.fingerprint_ = hex16(index->cache().fingerprint());
+  t.fingerprint_ = hex_digits(index->cache().fingerprint());
   t.index_ = index;
   return t;
 }

@@ -4,11 +4,9 @@
 
 #include <array>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include "engine/data/tasks.h"
 #include "engine/error.h"
+#include "engine/hash_text.h"
 
 namespace engine {
 namespace {
@@ -103,11 +101,7 @@ std::string task_text(const TaskDefinition& task) {
 }
 
 std::string task_hash(const TaskDefinition& task) {
-  const std::string text = task_text(task);
-  std::array<char, 17> hex{};
-  std::snprintf(hex.data(), hex.size(), "%016llx",
-                static_cast<unsigned long long>(XXH3_64bits(text.data(), text.size())));
-  return hex.data();
+  return short_hash(task_text(task));
 }
 
 std::string sha256_hex(std::string_view bytes) {

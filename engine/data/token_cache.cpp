@@ -22,17 +22,12 @@
 #include "engine/data/tokenizer.h"
 #include "engine/data/whole_file.h"
 #include "engine/error.h"
+#include "engine/hash_text.h"
 
 namespace engine {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string hex16(std::uint64_t v) {
-  char text[17];
-  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(v));
-  return text;
-}
 
 /// Thrown inside this file: the cache cannot be used.
 struct Unusable {
@@ -137,11 +132,11 @@ TokenCache TokenCache::open(const fs::path& text, const std::string& text_field,
   const auto files = text_files(whole);
   std::error_code ignored;
   const fs::path root = fs::is_directory(whole, ignored) ? whole : whole.parent_path();
-  const fs::path memo = folder / (hex16(XXH3_64bits(whole.c_str(), whole.native().size())) + ".hashes");
+  const fs::path memo = folder / (hex_digits(XXH3_64bits(whole.c_str(), whole.native().size())) + ".hashes");
   const std::uint64_t parts[] = {content_hash(root, files, memo, options.stop), tokenizer.hash(),
                                  XXH3_64bits(text_field.data(), text_field.size())};
   const std::uint64_t key = XXH3_64bits(parts, sizeof parts);
-  const fs::path path = folder / (hex16(key) + ".tokens");
+  const fs::path path = folder / (hex_digits(key) + ".tokens");
   auto try_map = [&](bool tell) -> std::optional<TokenCache> {
     if (!fs::exists(path, ignored)) return std::nullopt;
     try {
@@ -153,7 +148,7 @@ TokenCache TokenCache::open(const fs::path& text, const std::string& text_field,
   };
   if (auto cache = try_map(true)) return std::move(*cache);
   fs::create_directories(folder, ignored);
-  const BuildLock lock(folder / (hex16(key) + ".lock"), options);
+  const BuildLock lock(folder / (hex_digits(key) + ".lock"), options);
   if (auto cache = try_map(false)) return std::move(*cache);  // built by the process that was waited for
   remove_parts(path);
   options.note("tokenising " + text.string() + " into " + path.string());

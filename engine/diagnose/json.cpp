@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "engine/diagnose.h"
+#include "engine/hash_text.h"
 #include "engine/subject_identity.h"
 
 namespace nlohmann {

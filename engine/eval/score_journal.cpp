@@ -8,6 +8,7 @@
 #include "engine/data/json.h"
 #include "engine/data/line_reader.h"
 #include "engine/error.h"
+#include "engine/hash_text.h"
 
 namespace engine {
 namespace {
@@ -16,9 +17,7 @@ namespace fs = std::filesystem;
 
 std::string key_of(const std::string& component, const std::string& kind, const std::vector<std::int32_t>& tokens) {
   const XXH128_hash_t h = XXH3_128bits(tokens.data(), tokens.size() * sizeof(std::int32_t));
-  char hex[33];
-  std::snprintf(hex, sizeof hex, "%016llx%016llx", static_cast<unsigned long long>(h.high64), static_cast<unsigned long long>(h.low64));
-  return component + " " + kind + " " + hex;
+  return component + " " + kind + " " + hex_digits(h.high64) + hex_digits(h.low64);
 }
 
 }  // namespace

@@ -1,8 +1,9 @@
 #include "ui/plots/plot_parts.h"
 
 #include <QFileInfo>
-#include <QSaveFile>
 #include <QSvgGenerator>
+
+#include "ui/whole_file.h"
 
 namespace ui {
 
@@ -81,9 +82,7 @@ bool exportPlot(QCustomPlot* plot, const QString& file, const QString& title,
   if (kind == "pdf") return plot->savePdf(file, 0, 0, QCP::epAllowCosmetic, "Equipoise", title);
   if (kind == "svg") return savePlotSvg(plot, file, title, background);
   if (kind != "csv") return false;
-  QSaveFile out(file);
-  const QByteArray bytes = csv.toUtf8();
-  return out.open(QIODevice::WriteOnly) && out.write(bytes) == bytes.size() && out.commit();
+  return writeWhole(file, csv.toStdString());
 }
 
 QPicture plotPicture(QCustomPlot* plot, QSize size) {
