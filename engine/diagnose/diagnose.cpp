@@ -63,15 +63,16 @@ class Examination {
     const auto begin = std::chrono::steady_clock::now();
     const std::clock_t cpu = std::clock();
     load_cases();
+    if (any({"maps", "examples"})) prompt_ = prompt_ids();
     const bool scores = any({"exposure", "distance", "length", "whatif", "examples", "verdict"});
     if (scores) score_cases();
     if (wants("exposure")) d_.exposure = exposure_rows(cases_, outcomes_), d_.exposure.insert(d_.exposure.end(), unscored_.begin(), unscored_.end());
     if (wants("distance")) distances();
     if (wants("length")) lengths();
-    const auto texts = texts_of(cases_, options_.rows, std::min(options_.row_tokens, patient_->model().config.max_positions));
+    const auto texts = texts_of(cases_, options_.rows, most_tokens());
     if (wants("layers")) d_.inside = measure_inside(*patient_, texts, watch_);
     if (wants("knockout")) d_.knockouts = measure_knockouts(*patient_, cases_, everything(), d_.notes, watch_);
-    if (wants("maps")) d_.maps = measure_maps(*patient_, prompt_ids(), options_.map, watch_);
+    if (wants("maps")) d_.maps = measure_maps(*patient_, prompt_, options_.map, watch_);
     if (wants("features")) d_.features = measure_features(*patient_, texts, watch_);
     if (wants("whatif"))
       d_.what_if = measure_what_if(*patient_, cases_, outcomes_.at("hybrid"),
@@ -159,10 +160,13 @@ class Examination {
     }
   }
 
+  /// An example's text is cut to what the model takes.
+  std::int64_t most_tokens() const { return std::min(options_.row_tokens, patient_->model().config.max_positions); }
+
   Ids prompt_ids() const {
     Ids ids;
     if (!options_.map.prompt.empty()) ids = patient_->work.tokenizer.encode(options_.map.prompt, true);
-    else if (!cases_.empty()) ids = texts_of(cases_, 1, options_.row_tokens).front();
+    else if (!cases_.empty()) ids = texts_of(cases_, 1, most_tokens()).front();
     if (ids.empty()) throw InputError("diagnose: the prompt is empty and no task gives one");
     if (std::ssize(ids) > patient_->model().config.max_positions)
       throw InputError("diagnose: the prompt's " + std::to_string(ids.size()) + " tokens are more than the model's " +
@@ -172,7 +176,7 @@ class Examination {
 
   void examples() {
     d_.examples = measure_examples(*patient_, cases_, outcomes_, options_.examples, watch_);
-    Ids ids = prompt_ids();
+    Ids ids = prompt_;
     if (options_.map.prompt.empty() && std::ssize(ids) > 96) ids.resize(96);  // an example's beginning, to be gone on with
     d_.prompt = patient_->work.tokenizer.decode(ids, true);
     d_.continuations = measure_continuations(*patient_, ids, options_.generated, watch_);
@@ -190,6 +194,7 @@ class Examination {
   const DiagnoseOptions& options_;
   const Watch& watch_;
   Recipe recipe_;
+  Ids prompt_;  ///< of the maps and the continuations
   std::optional<Patient> patient_;
   std::vector<Case> cases_;
   std::vector<Exposure> unscored_;

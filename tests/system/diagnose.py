@@ -60,6 +60,16 @@ def saved_settings_stand_apart(store):
     assert "name both" in call("diagnose", "--model", "builtin:tiny", "--save", code=2).stderr
 
 
+def examples_longer_than_the_model_are_cut():
+    shared = root.parent / "shared" / "data"
+    if not shared.exists():
+        print("skipped: ../shared is not here")
+        return
+    d = json.loads(call("diagnose", "--model", shared / "models/aidreams260K", "--tasks", "piqa,arc_easy", "--data", shared / "tasks",
+                        "--limit", "6", "--max-distance", "32", "--probe-sequences", "2", "--rows", "2", "--examples", "1", "--json", "-").stdout)
+    assert d["maps"]["tokens"] and len(d["continuations"]) == 5 and d["verdict"]["use"] == "cannot tell"
+
+
 def settings_are_tried():
     d = json.loads(call("diagnose", "--model", "builtin:tiny", "--what", "whatif", "--limit", "3", "--window", "32",
                         "--what-if", "window=32", "--what-if", "g=1", "--what-if", "component=swa", "--what-if", "layers=hybrid/swa", "--json", "-").stdout)
@@ -78,6 +88,7 @@ def bad_questions_are_named():
 
 
 an_unexposed_task_cannot_tell()
+examples_longer_than_the_model_are_cut()
 settings_are_tried()
 bad_questions_are_named()
 a_run_is_opened_and_seeds_stand_beside_each_other()
