@@ -110,7 +110,7 @@ void verify_attention(const fs::path& path, const std::string& shown, std::vecto
           rows.push_back({shown, dtype_name(dtype), name, backend, relative_error(t, needed(expected, name, shown)), tolerance});
       };
       judge(found, device.is_cuda() ? "cuda composed" : "cpu composed");
-      judge(run_case(document.view(), tensors, dtype, dtype, device, path.string(), true), "cpu kernel");
+      judge(run_case(document.view(), tensors, dtype, dtype, device, path.string(), true), device.is_cuda() ? "cuda kernel" : "cpu kernel");
     }
   }
 }

@@ -60,8 +60,8 @@ double head_loss(const AttentionWeights& call, const Plan& p, Index b, Index h, 
                  const AttentionWeightsOut& out) {
   Head x;
   Index clamped = 0;
-  x.q = rows(call.q, b, h, p);
-  x.k = rows(call.k, b, h / (p.heads / p.groups), p);
+  x.q = rows(call.q, b, h);
+  x.k = rows(call.k, b, h / (p.heads / p.groups));
   x.query_features = features(call.query_map, h, x.q, p, 0, p.length, clamped);
   x.key_features = features(call.key_map, h, x.k, p, 0, p.length, clamped);
   x.dquery_features.resize(x.query_features.size());

@@ -32,7 +32,7 @@ struct HeadMap {
 
 HWY_INLINE HeadMap head_map(const FeatureMap& map, const Plan& p, Index h) {
   HeadMap m{.activation = map.activation, .negation = map.negation};
-  m.dim = static_cast<int>(p.dim);
+  m.dim = static_cast<int>(p.map_dim);
   m.columns = static_cast<int>(p.columns);
   if (map.weight) {
     m.weight = static_cast<const float*>(map.weight.data) + h * map.weight.strides[0];

@@ -103,14 +103,25 @@ Status on_device(void* stream, Run run) {
 
 template <class Run>
 Status on_device(const HybridAttention& call, void* stream, Run run) {
+  if (Status status = taken_by("hybrid_attention_cuda", call); !status.ok()) return status;
+  if (call.linear_q)
+    return {StatusCode::unsupported, "hybrid_attention_cuda: linear_q and linear_k are not taken"};
   return call.q.dtype == DType::bf16 ? on_device<true>(stream, run) : on_device<false>(stream, run);
 }
 
 }  // namespace
 
+bool cuda_form_runs() {
+  int id = 0, major = 0;
+  if (cudaGetDevice(&id) == cudaSuccess &&
+      cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, id) == cudaSuccess)
+    return major >= 8;
+  cudaGetLastError();  // the next call must not find it
+  return false;
+}
+
 Status hybrid_attention_cuda(const HybridAttention& call, HybridAttentionOut& out, void* stream) {
   if (Status status = check(call, out); !status.ok()) return status;
-  if (Status status = taken_by("hybrid_attention_cuda", call); !status.ok()) return status;
   return on_device(call, stream,
                    [&](auto& launcher) { return device::launch_forward(call, out, launcher); });
 }
@@ -118,7 +129,6 @@ Status hybrid_attention_cuda(const HybridAttention& call, HybridAttentionOut& ou
 Status hybrid_attention_backward_cuda(const HybridAttention& call,
                                       HybridAttentionGradients& gradients, void* stream) {
   if (Status status = check(call, gradients); !status.ok()) return status;
-  if (Status status = taken_by("hybrid_attention_cuda", call); !status.ok()) return status;
   return on_device(call, stream, [&](auto& launcher) {
     return device::launch_backward(call, gradients, launcher);
   });

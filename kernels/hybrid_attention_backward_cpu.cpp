@@ -23,11 +23,10 @@ namespace HWY_NAMESPACE {
 
 /// Σ φφ and Σ φφ dy·v of the tile's rows; leaves the near pairs and S·dyᵀ behind.
 void Backward::linear_sums(Index tile) {
-  Index clamped = 0;
   const Lanes lanes = linear_lanes(p_, tile);
   delayed_ = blocks_.at(tile - p_.least_age);
-  feature_tile(key_map_, delayed_.keys, delayed_lanes(p_, tile), key_features_.at(), clamped);
-  feature_tile(query_map_, query_.at(), lanes, query_features_.at(), clamped);
+  key_phi(tile);
+  query_phi(tile);
   near_pairs(key_features_.at(), query_features_.at(), features_, lanes.end, near_.at());
   denominators(state_, query_features_.at(), features_, near_.at(), lanes.end, a_sum_);
   for (int lane = 0; lane < lanes.end; lane += k_panel)
@@ -173,26 +172,20 @@ void Backward::query_features_backward(Index tile) {
                    {near_dy_.at() + lane, k_tile}, {dphi_.at() + lane, k_tile, true});
   }
   activation_backward(query_map_, query_features_.at(), lanes, dphi_.at());
-  if (dq_rows_)
-    product<true>(k_tile, width_, columns_, {dphi_.at(), k_tile}, {query_weight_rows_.at(), width_},
-                  {dq_.at(), width_, true});
-  if (gradients_.dquery_weight || gradients_.dquery_bias)
-    map_gradients(columns_, width_, dphi_.at(), query_rows_.at(), sums_->query_weight.data(),
-                  sums_->query_bias.data());
+  through_query_map(tile);
   state_.add(key_features_.at(), delayed_.values, nullptr);
 }
 
 /// The gradients of the tile's delayed keys, from its own queries and, through R, all later ones.
 void Backward::key_side(Index tile) {
-  Index clamped = 0;
-  const Lanes keys = delayed_lanes(p_, tile), queries = linear_lanes(p_, tile);
+  const Lanes keys = delayed_lanes(p_, tile);
   const Index start = tile - p_.least_age;
   delayed_ = blocks_.at(start);
   load_transposed(q_, tile, query_.at());
   load_transposed(out_dy_, tile, dy_.at());
   load_rows(out_dy_, tile, dy_rows_.at());
-  feature_tile(key_map_, delayed_.keys, keys, key_features_.at(), clamped);
-  feature_tile(query_map_, query_.at(), queries, query_features_.at(), clamped);
+  key_phi(tile);
+  query_phi(tile);
   if (!future_.empty()) {
     product<false>(features_, k_tile, dim_, {future_.sums(), width_},
                    {delayed_.value_lanes, k_tile}, {dphi_.at(), k_tile, false});
@@ -209,11 +202,7 @@ void Backward::key_side(Index tile) {
   add_rows<true>(dv_.at(), start, keys, k_tile, {near_.at(), k_tile}, {dy_rows_.at(), width_},
                  {0, k_tile});
   activation_backward(key_map_, key_features_.at(), keys, dphi_.at());
-  add_rows<true>(dk_.at(), start, keys, columns_, {dphi_.at(), k_tile},
-                 {key_weight_rows_.at(), width_});
-  if (gradients_.dkey_weight || gradients_.dkey_bias)
-    map_gradients(columns_, width_, dphi_.at(), delayed_.key_rows, sums_->key_weight.data(),
-                  sums_->key_bias.data());
+  through_key_map(tile);
   scale_query_features(tile);
   future_.add(query_features_.at(), dy_rows_.at(), linear_lost_.at() + tile);
 }
@@ -278,7 +267,9 @@ bool run_backward(const HybridAttention& call, const HybridAttentionGradients& g
   if (!gradients.dlogit) return true;
   for (Index h = 0; h < p.heads; ++h) {
     double sum = 0;
-    for (Index b = 0; b < p.batch && call.mixing != Mixing::fixed; ++b)
+    const bool logits =
+        call.mixing == Mixing::learned || call.mixing == Mixing::shared_denominator;
+    for (Index b = 0; b < p.batch && logits; ++b)
       sum += sums[b * p.heads + h].logit;
     static_cast<float*>(gradients.dlogit.data)[h * gradients.dlogit.strides[0]] =
         static_cast<float>(sum);

@@ -32,6 +32,7 @@ class Forward {
         features_(p.linear ? static_cast<int>(p.features) : 0),
         blocks_(p, false),
         query_(p.dim * k_tile),
+        map_rows_(call.linear_q ? p.map_dim * k_tile : 0),
         query_features_(features_ * k_tile),
         key_features_(features_ * k_tile),
         near_(k_tile * k_tile),
@@ -57,6 +58,7 @@ class Forward {
   int width_, features_;
   KeyBlocks blocks_;
   Scratch query_;           ///< [D, k_tile]
+  Scratch map_rows_;        ///< [E, k_tile] linear_q or linear_k
   Scratch query_features_;  ///< [P, k_tile]
   Scratch key_features_;    ///< [P, k_tile], of the delayed keys
   Scratch near_;            ///< [keys, k_tile] φφ of pairs within the tile
@@ -66,12 +68,12 @@ class Forward {
   Scratch linear_;  ///< [k_tile, width] Σ φφ v
   HWY_ALIGN float most_[k_tile], e_sum_[k_tile], a_sum_[k_tile], rescale_[k_panel];
   HWY_ALIGN float window_factor_[k_tile], linear_factor_[k_tile];
-  Rows q_;
+  Rows q_, linear_q_, linear_k_;
   HeadMap query_map_, key_map_;
   KeyBlock delayed_;
   Item item_{};
   ItemSums* sums_ = nullptr;
-  double g_ = 1;
+  RowWeights g_;
 };
 
 void Forward::start(const Item& item, ItemSums& sums) {
@@ -81,8 +83,10 @@ void Forward::start(const Item& item, ItemSums& sums) {
   q_ = rows_of(call_.q, item.batch, item.head);
   blocks_.set_head(rows_of(call_.k, item.batch, group), rows_of(call_.v, item.batch, group),
                    p_.linear ? -p_.least_age % k_tile : 0);
-  if (p_.mixed()) g_ = mixing_weight(call_, item.head);
+  g_ = row_weights(call_, p_, item.batch, item.head);
   if (!p_.linear) return;
+  linear_q_ = rows_of(call_.linear_q, item.batch, item.head);
+  linear_k_ = rows_of(call_.linear_k, item.batch, item.head / (p_.heads / p_.map_groups));
   query_map_ = head_map(call_.query_map, p_, item.head);
   key_map_ = head_map(call_.key_map, p_, item.head);
   if (item.state_before)
@@ -163,14 +167,17 @@ void Forward::exponentials(int lane, int keys, bool fresh) {
 /// Features and values of the keys that the tile's linear branch sees pair by pair.
 void Forward::delayed_keys(Index tile) {
   delayed_ = blocks_.at(tile - p_.least_age);
-  feature_tile(key_map_, delayed_.keys, delayed_lanes(p_, tile), key_features_.at(),
-               sums_->clamped_exps);
+  const float* keys = linear_k_ ? map_rows_.at() : delayed_.keys;
+  if (linear_k_) load_transposed(linear_k_, tile - p_.least_age, map_rows_.at());
+  feature_tile(key_map_, keys, delayed_lanes(p_, tile), key_features_.at(), sums_->clamped_exps);
 }
 
 void Forward::linear_tile(Index tile) {
   const Lanes lanes = linear_lanes(p_, tile);
   delayed_ = blocks_.at(tile - p_.least_age);  // the window's blocks may have taken its place
-  feature_tile(query_map_, query_.at(), lanes, query_features_.at(), sums_->clamped_exps);
+  const float* queries = linear_q_ ? map_rows_.at() : query_.at();
+  if (linear_q_) load_transposed(linear_q_, tile, map_rows_.at());
+  feature_tile(query_map_, queries, lanes, query_features_.at(), sums_->clamped_exps);
   near_pairs(key_features_.at(), query_features_.at(), features_, lanes.end, near_.at());
   denominators(state_, query_features_.at(), features_, near_.at(), lanes.end, a_sum_);
   const int rows = (lanes.end + 7) / 8 * 8;
@@ -184,25 +191,13 @@ void Forward::linear_tile(Index tile) {
 /// The factors of Σ e v and Σ φφ v in y.
 void Forward::mix(Index tile) {
   const int lanes = static_cast<int>(std::min<Index>(k_tile, p_.length - tile));
-  const auto g = static_cast<float>(g_), least = static_cast<float>(p_.least_denominator);
   for (int t = 0; t < lanes; ++t) {
     const bool linear = p_.has_linear(tile + t);
-    if (p_.mixed() && call_.mixing == Mixing::shared_denominator) {
-      const float total = g * e_sum_[t] + (linear ? a_sum_[t] : 0);
-      window_factor_[t] = g / total;
-      linear_factor_[t] = linear ? 1 / total : 0;
-      continue;
-    }
-    const float weight = !p_.softmax ? 0 : linear ? g : 1;
-    window_factor_[t] = p_.softmax ? weight / e_sum_[t] : 0;
-    linear_factor_[t] = 0;
-    if (!linear) continue;
-    float denominator = a_sum_[t];
-    if (std::abs(denominator) < least) {
-      denominator = denominator < 0 ? -least : least;
-      ++sums_->clamped_denominators;
-    }
-    linear_factor_[t] = (1 - weight) / denominator;
+    const RowFactors f = row_factors(p_.form, g_.at(tile + t), linear,
+                                     {p_.softmax ? e_sum_[t] : 1, linear ? a_sum_[t] : 0, 0, 0});
+    window_factor_[t] = f.window;
+    linear_factor_[t] = f.linear;
+    sums_->clamped_denominators += f.clamped;
   }
 }
 

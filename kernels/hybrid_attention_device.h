@@ -33,10 +33,12 @@ struct DeviceCall {
   Sizes sizes;
   HeadView<const void*> q, k, v;
   MapView query_map, key_map;
-  bool negation = true, mixed = false, shared = false;
-  float weight = 0.5f;  ///< g where there is no logit
+  bool negation = true;
+  float weight = 0.5f;  ///< g where there is neither logit nor gate
   const float* logit = nullptr;
   Index logit_stride = 0;
+  const float* gate = nullptr;  ///< g of each row
+  Index gate_batch = 0, gate_head = 0, gate_token = 0;
   const std::uint8_t* counted = nullptr;
   Index counted_batch = 0, counted_token = 0;
 };
@@ -72,8 +74,17 @@ EQUIPOISE_DEVICE void write(const HeadView<void*>& x, Index at, float value) {
     static_cast<float*>(x.data)[at] = value;
 }
 
-EQUIPOISE_DEVICE float mixing_of(const DeviceCall& c, Index head) {
-  return c.logit ? 1 / (1 + expf(-c.logit[head * c.logit_stride])) : c.weight;
+/// g of the rows of one head.
+struct RowWeights {
+  float all;
+  const float* gate;
+  Index stride;
+
+  EQUIPOISE_DEVICE float at(Index t) const { return gate ? gate[t * stride] : all; }
+};
+EQUIPOISE_DEVICE RowWeights row_weights(const DeviceCall& c, Index batch, Index head) {
+  const float all = c.logit ? 1 / (1 + expf(-c.logit[head * c.logit_stride])) : c.weight;
+  return {all, c.gate ? c.gate + batch * c.gate_batch + head * c.gate_head : nullptr, c.gate_token};
 }
 
 /// Tokens [begin, end) of a tile.

@@ -25,6 +25,8 @@ struct BackwardPass {
   RowNumbers rows;
   float *query_maps = nullptr, *key_maps = nullptr;  ///< [items][weight() + ld_columns]: dW and db
   double* logits = nullptr;                          ///< [items]
+  float* dgate = nullptr;                            ///< [batch, head, token]; null: not asked for
+  Index dgate_batch = 0, dgate_head = 0, dgate_token = 0;
 };
 
 template <class Team>
@@ -208,49 +210,36 @@ class BackwardSteps {
   /// de = window_factor·(dy·v − window_lost), da = linear_factor·(dy·v − linear_lost). Into the
   /// tile's rows and, for the second sweep, into RowNumbers.
   EQUIPOISE_STEP void factors(Index tile, bool linear_tile) {
-    const float g = mixing_of(c_, piece_.head);
-    const auto smallest = static_cast<float>(p_.least_denominator);
+    const RowWeights g = row_weights(c_, piece_.batch, piece_.head);
     const auto scale = static_cast<float>(p_.scale);
     const Index length = p_.length, least_age = p_.least_age, at = rows_ + tile;
-    const bool softmax = p_.softmax, shared = c_.shared;
+    const MixingForm form = p_.form;
     const Tiles t = t_;
     const RowNumbers kept = pass_.rows;
-    float* to_logit = t_.row(row_spare);
+    float *to_logit = t_.row(row_spare), *dgate = pass_.dgate;
+    const Index gate = piece_.batch * pass_.dgate_batch + piece_.head * pass_.dgate_head,
+                gate_step = pass_.dgate_token;
     team_.each(k_tile, [=](int r) {
       const bool row = tile + r < length, has = row && linear_tile && tile + r >= least_age;
-      const float e_sum = t.row(row_e_sum)[r], e_dy = t.row(row_e_dy)[r];
-      const float a_sum = has ? t.row(row_a_sum)[r] : 0, a_dy = has ? t.row(row_a_dy)[r] : 0;
-      float window = 0, window_lost = 0, to_most = 0, linear = 0, linear_lost = 0;
+      RowFactors f;
+      float to_most = 0;
       to_logit[r] = 0;
-      if (shared && row) {
-        linear = 1 / (g * e_sum + a_sum);
-        window = g * linear;
-        window_lost = linear_lost = window * e_dy + linear * a_dy;
-        // e_dy − e_sum·dy·y, written so that it vanishes exactly without linear keys.
-        const float beyond = linear * (a_sum * e_dy - e_sum * a_dy);
-        to_most = window * scale * beyond / t.row(row_ties)[r];
-        to_logit[r] = g * (1 - g) * linear * beyond;
-        if (!has) linear = linear_lost = 0;
-      } else if (row) {
-        const float weight = !softmax ? 0 : has ? g : 1;
-        if (softmax) {
-          window = weight / e_sum;
-          window_lost = e_dy / e_sum;
-        }
-        if (has) {
-          const bool clamped = fabsf(a_sum) < smallest;
-          const float denominator = !clamped ? a_sum : a_sum < 0 ? -smallest : smallest;
-          linear = (1 - weight) / denominator;
-          linear_lost = clamped ? 0 : a_dy / denominator;
-          if (softmax) to_logit[r] = g * (1 - g) * (window_lost - a_dy / denominator);
-        }
+      if (row) {
+        RowSums sums;
+        if (form.softmax) sums.e = t.row(row_e_sum)[r], sums.e_dy = t.row(row_e_dy)[r];
+        if (has) sums.a = t.row(row_a_sum)[r], sums.a_dy = t.row(row_a_dy)[r];
+        const float weight = g.at(tile + r);
+        f = row_factors(form, weight, has, sums);
+        if (f.to_maximum != 0) to_most = f.window * scale * f.to_maximum / t.row(row_ties)[r];
+        to_logit[r] = weight * (1 - weight) * f.to_weight;
+        if (dgate) dgate[gate + (tile + r) * gate_step] = g.gate ? f.to_weight : 0;
       }
-      t.row(row_window_factor)[r] = kept.window_factor[at + r] = window;
-      t.row(row_window_lost)[r] = kept.window_lost[at + r] = window_lost;
+      t.row(row_window_factor)[r] = kept.window_factor[at + r] = f.window;
+      t.row(row_window_lost)[r] = kept.window_lost[at + r] = f.window_lost;
       t.row(row_to_most)[r] = kept.to_most[at + r] = to_most;
-      t.row(row_linear_factor)[r] = kept.linear_factor[at + r] = linear;
-      t.row(row_linear_lost)[r] = kept.linear_lost[at + r] = linear_lost;
-      kept.most[at + r] = softmax ? t.row(row_most)[r] : 0;
+      t.row(row_linear_factor)[r] = kept.linear_factor[at + r] = f.linear;
+      t.row(row_linear_lost)[r] = kept.linear_lost[at + r] = f.linear_lost;
+      kept.most[at + r] = form.softmax ? t.row(row_most)[r] : 0;
     });
     double* logits = pass_.logits;
     const Index number = piece_.number;
@@ -269,7 +258,7 @@ class BackwardSteps {
     const float *lost = t_.row(row_window_lost), *to_most = t_.row(row_to_most);
     const int ld = s_.ld_pairs;
     const auto scale = static_cast<float>(p_.scale);
-    const bool shared = c_.shared;
+    const bool shared = p_.form.shared;
     team_.each(k_tile * k_tile, [=](int i) {
       const int r = i / k_tile, at = r * ld + i % k_tile;
       const float score = pairs[at], weight = expf(score - greatest[r]) * factor[r];

@@ -159,32 +159,21 @@ class ForwardSteps {
 
   /// The factors of Σ e v and Σ φφ v in y.
   EQUIPOISE_STEP void mix(Index tile, bool linear_tile) {
-    const float g = mixing_of(c_, piece_.head);
-    const auto smallest = static_cast<float>(p_.least_denominator);
+    const RowWeights g = row_weights(c_, piece_.batch, piece_.head);
     float *window = t_.row(row_window_factor), *linear = t_.row(row_linear_factor);
     float* clamped = t_.row(row_spare);
     const float *e_sum = t_.row(row_e_sum), *a_sum = t_.row(row_a_sum);
     const Index length = p_.length, least_age = p_.least_age;
-    const bool softmax = p_.softmax, shared = c_.shared;
+    const MixingForm form = p_.form;
     team_.each(k_tile, [=](int r) {
       const bool row = tile + r < length, has = row && linear_tile && tile + r >= least_age;
       window[r] = linear[r] = clamped[r] = 0;
       if (!row) return;
-      if (shared) {
-        const float total = g * e_sum[r] + (has ? a_sum[r] : 0);
-        window[r] = g / total;
-        linear[r] = has ? 1 / total : 0;
-        return;
-      }
-      const float weight = !softmax ? 0 : has ? g : 1;
-      if (softmax) window[r] = weight / e_sum[r];
-      if (!has) return;
-      float denominator = a_sum[r];
-      if (fabsf(denominator) < smallest) {
-        denominator = denominator < 0 ? -smallest : smallest;
-        clamped[r] = 1;
-      }
-      linear[r] = (1 - weight) / denominator;
+      const RowFactors f = row_factors(form, g.at(tile + r), has,
+                                       {form.softmax ? e_sum[r] : 1, has ? a_sum[r] : 0, 0, 0});
+      window[r] = f.window;
+      linear[r] = f.linear;
+      clamped[r] = f.clamped;
     });
     if (linear_tile) add_row_sums(clamped, pass_.sums.clamped_denominators);
   }

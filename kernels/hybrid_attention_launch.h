@@ -38,10 +38,12 @@ inline DeviceCall device_call(const HybridAttention& call, const Plan& p) {
   c.q = head_view(call.q), c.k = head_view(call.k), c.v = head_view(call.v);
   if (p.linear) c.query_map = map_view(call.query_map), c.key_map = map_view(call.key_map);
   c.negation = call.query_map.negation;
-  c.mixed = p.mixed();
-  c.shared = p.mixed() && call.mixing == Mixing::shared_denominator;
   c.weight = static_cast<float>(call.weight);
-  if (p.mixed() && call.mixing != Mixing::fixed) {
+  if (p.norms && call.mixing == Mixing::gated) {
+    c.gate = static_cast<const float*>(call.gate.data);
+    c.gate_batch = call.gate.strides[0], c.gate_head = call.gate.strides[1];
+    c.gate_token = call.gate.strides[2];
+  } else if (p.norms && call.mixing != Mixing::fixed) {
     c.logit = static_cast<const float*>(call.logit.data);
     c.logit_stride = call.logit.strides[0];
   }
@@ -198,6 +200,11 @@ Status launch_backward(const HybridAttention& call, HybridAttentionGradients& ou
   pass.places = place(s, true, device.shared_floats());
   pass.dy = head_view(out.dy);
   if (out.dq) pass.dq = head_view(out.dq);
+  if (out.dgate) {
+    pass.dgate = static_cast<float*>(out.dgate.data);
+    pass.dgate_batch = out.dgate.strides[0], pass.dgate_head = out.dgate.strides[1];
+    pass.dgate_token = out.dgate.strides[2];
+  }
   pass.tiles = tile_count_of(p);
   const Index heads = p.batch * p.heads, groups = p.batch * p.groups;
   pass.query_pieces = piece_count(heads, pass.tiles, device.processors());
@@ -265,7 +272,7 @@ Status launch_backward(const HybridAttention& call, HybridAttentionGradients& ou
                         out.dkey_bias);
       });
   if (!out.dlogit) return steps.status();
-  const bool learned = call.mixing != Mixing::fixed && p.mixed();
+  const bool learned = pass.call.logit != nullptr;
   if (learned)
     steps.then([&] { return sum_items(device, p, pass.logits, pass.query_pieces, logit_sums); });
   steps.then([&] {

@@ -52,8 +52,11 @@ bool has_softmax(Component c) {
   return c != Component::linear && c != Component::linear_outside && c != Component::none;
 }
 
+std::int64_t map_dim(const HybridAttention& call) {
+  return (call.linear_q ? call.linear_q : call.q).sizes[3];
+}
 std::int64_t map_columns(const HybridAttention& call) {
-  return call.query_map.weight ? call.query_map.weight.sizes[2] : call.q.sizes[3];
+  return call.query_map.weight ? call.query_map.weight.sizes[2] : map_dim(call);
 }
 
 void check_map(Checker& checker, const char* name, const FeatureMap& map,
@@ -62,11 +65,11 @@ void check_map(Checker& checker, const char* name, const FeatureMap& map,
   const std::string prefix = name;
   if (map.weight) {
     checker.expect((prefix + ".weight").c_str(), map.weight, parameter_type(call),
-                   {heads, call.q.sizes[3], columns});
+                   {heads, map_dim(call), columns});
     checker.require(map.weight.strides[2] == 1 || columns == 1,
                     "a map's weight must be contiguous in its last dimension");
   } else {
-    checker.require(columns == call.q.sizes[3], "only one map has a weight, and F is not D");
+    checker.require(columns == map_dim(call), "only one map has a weight, and F is not E");
   }
   if (!map.bias) return;
   checker.require(static_cast<bool>(map.weight), "a map has a bias but no weight");
@@ -87,11 +90,23 @@ void check_call(Checker& checker, const HybridAttention& call) {
   checker.require(call.threads >= 1, "threads must be 1 or more");
   if (call.counted) checker.expect("counted", call.counted, DType::u8, {q[0], q[2]});
   if (!has_linear(call.component)) return;
+  checker.require(!call.linear_q == !call.linear_k, "linear_q and linear_k come together");
+  if (call.linear_q && call.linear_k) {
+    const std::int64_t dim = map_dim(call), own = call.linear_k.sizes[1];
+    checker.expect("linear_q", call.linear_q, parameter_type(call), {q[0], q[1], q[2], dim});
+    checker.expect("linear_k", call.linear_k, parameter_type(call), {q[0], own, q[2], dim});
+    checker.require(own > 0 && own % groups == 0 && q[1] % own == 0,
+                    "linear_k's heads must be a multiple of k's and divide q's");
+  }
   check_map(checker, "query_map", call.query_map, call);
   check_map(checker, "key_map", call.key_map, call);
   checker.require(call.query_map.negation == call.key_map.negation,
                   "the maps must agree on negation");
-  if (has_softmax(call.component) && call.mixing != Mixing::fixed)
+  checker.require(call.epsilon >= 0, "epsilon must be 0 or more");
+  if (!has_softmax(call.component) || call.mixing == Mixing::fixed) return;
+  if (call.mixing == Mixing::gated)
+    checker.expect("gate", call.gate, parameter_type(call), {q[0], q[1], q[2]});
+  else
     checker.expect("logit", call.logit, parameter_type(call), {q[1]});
 }
 
@@ -120,11 +135,15 @@ Status check(const HybridAttention& call, const HybridAttentionGradients& gradie
   optional("dq", gradients.dq, rows, q[0], q[1], q[2], q[3]);
   optional("dk", gradients.dk, rows, k[0], k[1], k[2], k[3]);
   optional("dv", gradients.dv, rows, k[0], k[1], k[2], k[3]);
-  optional("dquery_weight", gradients.dquery_weight, parameters, q[1], q[3], columns);
-  optional("dkey_weight", gradients.dkey_weight, parameters, q[1], q[3], columns);
+  const std::int64_t dim = map_dim(call);
+  optional("dquery_weight", gradients.dquery_weight, parameters, q[1], dim, columns);
+  optional("dkey_weight", gradients.dkey_weight, parameters, q[1], dim, columns);
+  optional("dlinear_q", gradients.dlinear_q, parameters, q[0], q[1], q[2], dim);
+  optional("dlinear_k", gradients.dlinear_k, parameters, q[0], call.linear_k.sizes[1], q[2], dim);
   optional("dquery_bias", gradients.dquery_bias, parameters, q[1], columns);
   optional("dkey_bias", gradients.dkey_bias, parameters, q[1], columns);
   optional("dlogit", gradients.dlogit, parameters, q[1]);
+  optional("dgate", gradients.dgate, parameters, q[0], q[1], q[2]);
   return checker.status();
 }
 
@@ -132,7 +151,22 @@ DType parameter_type(const HybridAttention& call) {
   return call.q.dtype == DType::f64 ? DType::f64 : DType::f32;
 }
 
-Plan plan(const HybridAttention& call) {
+namespace {
+
+MixingForm form_of(const HybridAttention& call, const Plan& p) {
+  MixingForm f;
+  f.softmax = p.softmax;
+  f.shared = p.mixed() && call.mixing == Mixing::shared_denominator;
+  f.affine = call.affine;
+  f.keeps_g =
+      p.norms && call.mixing != Mixing::shared_denominator && call.empty_rows_keep_g;
+  f.normalised = call.normaliser == Normaliser::sum;
+  f.epsilon = static_cast<float>(call.epsilon);
+  f.least = static_cast<float>(p.least_denominator);
+  return f;
+}
+
+Plan sizes_and_reach(const HybridAttention& call) {
   const auto& q = call.q.sizes;
   Plan p{.batch = q[0],
          .heads = q[1],
@@ -140,6 +174,8 @@ Plan plan(const HybridAttention& call) {
          .length = q[2],
          .dim = q[3],
          .scale = 1.0 / std::sqrt(static_cast<double>(q[3]))};
+  p.map_dim = map_dim(call);
+  p.map_groups = call.linear_k ? call.linear_k.sizes[1] : p.groups;
   const Component c = call.component;
   p.softmax = has_softmax(c);
   p.linear = has_linear(c);
@@ -156,6 +192,15 @@ Plan plan(const HybridAttention& call) {
   p.columns = map_columns(call);
   p.features = p.columns * (call.query_map.negation ? 2 : 1);
   p.least_denominator = call.query_map.activation == Activation::none ? 1e-6 : 1e-20;
+  if (call.least_denominator > 0) p.least_denominator = call.least_denominator;
+  return p;
+}
+
+}  // namespace
+
+Plan plan(const HybridAttention& call) {
+  Plan p = sizes_and_reach(call);
+  p.form = form_of(call, p);
   return p;
 }
 
@@ -178,8 +223,8 @@ Status taken_by(const char* form, const HybridAttention& call) {
   const char* text = nullptr;
   if (call.component == Component::softmax) text = "component softmax is not taken";
   if (call.q.dtype == DType::f64) text = "only f32 and bf16 are taken";
-  if (std::max(call.q.sizes[3], map_columns(call)) > k_most_dim)
-    text = "D and F must be 256 or less";
+  if (std::max({call.q.sizes[3], map_dim(call), map_columns(call)}) > k_most_dim)
+    text = "D, E and F must be 256 or less";
   if (!text) return {};
   return {StatusCode::unsupported, std::string(form) + ": " + text};
 }

@@ -163,6 +163,24 @@ inline HWY_NOINLINE void denominators(const State& state, const float* query_fea
   }
 }
 
+/// g of each row of one head.
+struct RowWeights {
+  float all = 1;  ///< where there is no gate
+  const float* gate = nullptr;
+  Index stride = 0;
+
+  float at(Index t) const { return gate ? gate[t * stride] : all; }
+};
+
+HWY_INLINE RowWeights row_weights(const HybridAttention& call, const Plan& p, Index batch,
+                                  Index head) {
+  if (!p.norms) return {};
+  if (call.mixing != Mixing::gated) return {static_cast<float>(mixing_weight(call, head))};
+  const auto& stride = call.gate.strides;
+  return {1, static_cast<const float*>(call.gate.data) + batch * stride[0] + head * stride[1],
+          stride[2]};
+}
+
 /// Keys of the tile's delayed block that exist and that a query of the sequence sees.
 HWY_INLINE Lanes delayed_lanes(const Plan& p, Index tile) {
   const Index start = tile - p.least_age;

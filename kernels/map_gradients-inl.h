@@ -32,7 +32,7 @@ template <class Of>
 void sum_over_batch(const OutView& out, const Plan& p, const std::vector<HeadGradients>& sums,
                     Of of) {
   if (!out) return;
-  const Index width = padded(p.dim), dims = out.dims;
+  const Index width = padded(p.map_dim), dims = out.dims;
   const Index rows = dims == 3 ? out.sizes[1] : 1, columns = out.sizes[dims - 1];
   for (Index h = 0; h < p.heads; ++h)
     for (Index d = 0; d < rows; ++d)

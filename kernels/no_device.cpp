@@ -7,6 +7,8 @@ Status no_device() { return {StatusCode::no_device, "this program was built with
 
 }  // namespace
 
+bool cuda_form_runs() { return false; }
+
 Status hybrid_attention_cuda(const HybridAttention&, HybridAttentionOut&, void*) {
   return no_device();
 }

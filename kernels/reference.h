@@ -62,12 +62,12 @@ inline double dot(const double* a, const double* b, Index n) {
   return sum;
 }
 
-/// [T,D] of one head.
-inline Doubles rows(const View& x, Index b, Index h, const Plan& p) {
+/// [T,D] or [T,E] of one head.
+inline Doubles rows(const View& x, Index b, Index h) {
   Doubles out;
-  out.reserve(p.length * p.dim);
-  for (Index t = 0; t < p.length; ++t)
-    for (Index d = 0; d < p.dim; ++d) out.push_back(read(x, {b, h, t, d}));
+  out.reserve(x.sizes[2] * x.sizes[3]);
+  for (Index t = 0; t < x.sizes[2]; ++t)
+    for (Index d = 0; d < x.sizes[3]; ++d) out.push_back(read(x, {b, h, t, d}));
   return out;
 }
 
@@ -101,11 +101,11 @@ inline void activate(Activation activation, const Doubles& z, double* out, Index
 
 /// z = Wᵀx + b, or x itself.
 inline Doubles columns_of(const FeatureMap& map, Index h, const double* x, const Plan& p) {
-  if (!map.weight) return Doubles(x, x + p.dim);
+  if (!map.weight) return Doubles(x, x + p.map_dim);
   Doubles z(p.columns);
   for (Index f = 0; f < p.columns; ++f) {
     z[f] = map.bias ? read(map.bias, {h, f}) : 0;
-    for (Index d = 0; d < p.dim; ++d) z[f] += x[d] * read(map.weight, {h, d, f});
+    for (Index d = 0; d < p.map_dim; ++d) z[f] += x[d] * read(map.weight, {h, d, f});
   }
   return z;
 }
@@ -116,7 +116,7 @@ inline Doubles features(const FeatureMap& map, Index h, const Doubles& x, const 
   if (!p.linear) return {};
   Doubles phi(p.length * p.features);
   for (Index t = begin; t < end; ++t) {
-    Doubles z = columns_of(map, h, &x[t * p.dim], p);
+    Doubles z = columns_of(map, h, &x[t * p.map_dim], p);
     activate(map.activation, z, &phi[t * p.features], clamped);
     if (!map.negation) continue;
     for (double& value : z) value = -value;
@@ -158,19 +158,19 @@ inline void map_backward(const FeatureMap& map, const Plan& p, Index h, const Do
                          const Doubles& phi, const Doubles& dphi, Doubles& dx,
                          const OutView& dweight, const OutView& dbias) {
   for (Index t = 0; t < p.length; ++t) {
-    const Doubles z = columns_of(map, h, &x[t * p.dim], p);
+    const Doubles z = columns_of(map, h, &x[t * p.map_dim], p);
     Doubles dz(p.columns);
     const Index at = t * p.features, half = at + p.columns;
     activation_backward(map.activation, z, 1, &phi[at], &dphi[at], dz);
     if (map.negation) activation_backward(map.activation, z, -1, &phi[half], &dphi[half], dz);
     for (Index f = 0; f < p.columns; ++f) {
       if (dbias) add(dbias, {h, f}, dz[f]);
-      for (Index d = 0; d < p.dim; ++d) {
+      for (Index d = 0; d < p.map_dim; ++d) {
         if (map.weight)
-          dx[t * p.dim + d] += dz[f] * read(map.weight, {h, d, f});
+          dx[t * p.map_dim + d] += dz[f] * read(map.weight, {h, d, f});
         else if (d == f)
-          dx[t * p.dim + d] += dz[f];
-        if (dweight) add(dweight, {h, d, f}, dz[f] * x[t * p.dim + d]);
+          dx[t * p.map_dim + d] += dz[f];
+        if (dweight) add(dweight, {h, d, f}, dz[f] * x[t * p.map_dim + d]);
       }
     }
   }

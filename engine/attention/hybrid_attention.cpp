@@ -2,9 +2,13 @@
 
 #include <cmath>
 #include <limits>
+#include <mutex>
+#include <set>
+#include <string>
 
 #include "engine/attention/branches.h"
 #include "engine/attention/kernel_attention.h"
+#include "engine/log.h"
 #include "engine/torch_api.h"
 
 namespace engine {
@@ -67,6 +71,18 @@ Reach reach_of(const AttentionCall& call, std::int64_t length, bool whole_past) 
   if (whole_past || short_row) return {};
   const Terrace terrace = terrace_of(call, length);
   return {call.window, terrace, terrace.blocks ? 2 * call.window - terrace.shift : call.window};
+}
+
+/// Says once for each reason that a form goes the slower way.
+void note_composed(const AttentionCall& call) {
+  if (call.composed) return;
+  const char* why = call.layout != WindowLayout::sliding ? "the window is terraced"
+                    : call.sums != torch::kFloat32       ? "sums in another precision than float32 are asked for"
+                                                         : "the kernel does not take the tensors' type, size or device";
+  static std::mutex mutex;
+  static std::set<std::string> told;
+  const std::scoped_lock lock(mutex);
+  if (told.insert(why).second) log(LogLine::Level::info, std::string("attention by composed tensor operations, which are slower: ") + why);
 }
 
 /// Scores [B,H,T,n] of the first positions, −∞ for those that `window` [T] holds already.
@@ -194,8 +210,12 @@ Branch linear_sums(const Inputs& in, const AttentionCall& call, const Reach& rea
     const Tensor sum = g.to(torch::kFloat64).cumsum(2);
     q = q * (sum.narrow(2, lag, rows) - sum.narrow(2, 0, rows)).to(q.dtype()).exp();
   }
-  const Tensor sums = fading_sums(q, fk.narrow(2, 0, rows), with_ones(in.v).narrow(2, 0, rows), g.narrow(2, 0, rows));
-  return split_sums(lag > 0 ? at::constant_pad_nd(sums, {0, 0, lag, 0}) : sums);
+  // The normaliser's sum is a column of ones; who has none does without.
+  const bool counted = call.linear.normaliser == Normaliser::sum || call.mixing == Mixing::shared_denominator;
+  const Tensor k = fk.narrow(2, 0, rows), v = (counted ? with_ones(in.v) : in.v).narrow(2, 0, rows), decay = g.narrow(2, 0, rows);
+  Tensor sums = kernel_takes_fading(q, v) && !call.composed ? kernel_fading(q, k, v, decay) : fading_sums(q, k, v, decay);
+  if (lag > 0) sums = at::constant_pad_nd(sums, {0, 0, lag, 0});
+  return counted ? split_sums(sums) : Branch{sums, {}};
 }
 
 Tensor rows_with_keys(const Inputs& in, const Reach& reach) {
@@ -203,10 +223,24 @@ Tensor rows_with_keys(const Inputs& in, const Reach& reach) {
   return (torch::arange(in.length(), integers) >= reach.first_row).unsqueeze(-1);  // [T,1]
 }
 
+Tensor by_kernel(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionCall& call);
+
+/// The sums alone, where group-norm follows them, may be the kernel's.
+Branch sums_of(const Inputs& in, const AttentionCall& call, const Reach& reach, bool whole_past) {
+  if (call.linear.normaliser == Normaliser::group_norm) {
+    AttentionCall own = call;
+    own.linear.normaliser = Normaliser::none;
+    own.component = whole_past ? Component::linear : Component::linear_outside;
+    own.norms = nullptr;
+    if (const Tensor y = by_kernel(in.q, in.k, in.v, own); y.defined()) return {y, {}};
+  }
+  return linear_sums(in, call, reach);
+}
+
 Tensor linear_attention(const Inputs& in, const AttentionCall& call, bool whole_past) {
   const Reach reach = reach_of(call, in.length(), whole_past);
   if (reach.first_row >= in.length()) return torch::zeros_like(in.q);
-  return normalised(linear_sums(in, call, reach), rows_with_keys(in, reach), call);
+  return normalised(sums_of(in, call, reach, whole_past), rows_with_keys(in, reach), call);
 }
 
 Tensor run(const Inputs& in, const AttentionCall& call, Component component);
@@ -268,11 +302,12 @@ bool reads_maps(Component c) {
 /// Whether the kernel knows this form of attention, its precision and shapes aside.
 bool kernel_form(const AttentionCall& call) {
   const bool sliding = call.layout == WindowLayout::sliding && call.sums == torch::kFloat32;
-  if (!sliding || !reads_maps(call.component)) return sliding;
-  const bool linear = call.linear.plain() && !call.linear_q.defined() && !call.linear_k.defined() &&
-                      !call.feature_turns.first.defined() && call.query_map->is_per_head() && call.key_map->is_per_head();
-  if (call.component == Component::linear || call.component == Component::linear_outside) return linear;
-  return linear && call.mixing != Mixing::gated && !call.affine && !call.linear.empty_rows_keep_g;
+  return sliding && (!reads_maps(call.component) || call.linear.sums());
+}
+
+/// Maps that the kernel does not compute itself come as features that are ready.
+bool kernel_maps(const AttentionCall& call) {
+  return call.query_map->is_per_head() && call.key_map->is_per_head() && !call.feature_turns.first.defined();
 }
 
 /// The kernel's output, or an undefined tensor where it does not take the call.
@@ -282,6 +317,15 @@ Tensor by_kernel(const Tensor& q, const Tensor& k, const Tensor& v, const Attent
   FeatureMap query_map, key_map;
   if (!reads_maps(call.component)) {
     own.query_map = own.key_map = nullptr;
+    own.linear_q = own.linear_k = Tensor();
+  } else if (!kernel_maps(call)) {
+    own.query_map = own.key_map = &query_map;
+    query_map.activation = Activation::none, query_map.negation = false;
+    own.linear_q = own.linear_k = Tensor();
+    if (!kernel_takes(q, own)) return {};
+    own.linear_q = query_features(q, call), own.linear_k = key_features(k, q.size(1), call);
+    own.feature_turns = {};
+    own.least_denominator = least_denominator(*call.query_map);
   } else if (!call.query_map->is_plain() || !call.key_map->is_plain()) {
     query_map = call.query_map->per_head(q.size(1)), key_map = call.key_map->per_head(q.size(1));
     own.query_map = &query_map, own.key_map = &key_map;
@@ -293,6 +337,7 @@ Tensor run(const Inputs& in, const AttentionCall& call, Component component) {
   AttentionCall own = call;  // a dropped or lone branch makes another component of some rows
   own.component = component;
   if (Tensor y = by_kernel(in.q, in.k, in.v, own); y.defined()) return y;
+  if (component == Component::swa || (reads_maps(component) && call.linear.sums())) note_composed(call);
   switch (component) {
     case Component::teacher:
       if (call.teacher_window > 0 && call.teacher_window < in.length()) return swa(in, call.teacher_window);

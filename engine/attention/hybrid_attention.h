@@ -1,7 +1,6 @@
 #pragma once
 /// One attention call in any component, forward and (through autograd) backward: linear in T in time and memory, except
-/// `teacher`, which is softmax over the whole past. float32 on the processor goes through the vectorised kernel
-/// (kernel_attention.h), the rest through composed tensor operations.
+/// `teacher`, which is softmax over the whole past. What the kernels take goes through them (kernel_attention.h), the rest through composed tensor operations.
 
 #include <utility>
 
@@ -26,6 +25,8 @@ struct LinearForm {
   double epsilon = 0;             ///< added to denominators
   bool empty_rows_keep_g = false; ///< a row without a linear key gives g·SWA instead of SWA
   bool plain() const { return normaliser == Normaliser::sum && decay == Decay::none && epsilon == 0; }
+  /// Sums over keys, as they are or over their total.
+  bool sums() const { return normaliser != Normaliser::group_norm && decay == Decay::none; }
 };
 
 /// Sums over a forward pass, kept only where asked for.
@@ -52,6 +53,7 @@ struct AttentionCall {
   const FeatureMap* query_map = nullptr;
   const FeatureMap* key_map = nullptr;
   LinearForm linear;
+  double least_denominator = 0;  ///< 0: the query map's own
   /// What φ reads where it is not the rotated q and k: [B,H,T,D] and [B,G,T,D].
   Tensor linear_q, linear_k;
   /// cos and sin [T,P] (or [B,1,T,P]) that turn φ's outputs; undefined: they are not turned.

@@ -1,5 +1,6 @@
 #include "engine/attention/kernel_attention.h"
 
+#include "engine/attention/kernel_views.h"
 #include "engine/torch_api.h"
 #include "kernels/attention_weights.h"
 #include "kernels/hybrid_attention.h"
@@ -9,25 +10,6 @@ namespace {
 
 using torch::autograd::AutogradContext;
 using torch::autograd::tensor_list;
-
-template <class Pointer>
-kernels::BasicView<Pointer> view_of(const Tensor& x) {
-  kernels::BasicView<Pointer> v;
-  if (!x.defined()) return v;
-  v.data = x.data_ptr();
-  v.dtype = x.dtype() == torch::kFloat32    ? kernels::DType::f32
-            : x.dtype() == torch::kFloat64  ? kernels::DType::f64
-            : x.dtype() == torch::kBFloat16 ? kernels::DType::bf16
-                                            : kernels::DType::u8;
-  v.dims = static_cast<int>(x.dim());
-  for (int d = 0; d < v.dims; ++d) {
-    v.sizes[static_cast<std::size_t>(d)] = x.size(d);
-    v.strides[static_cast<std::size_t>(d)] = x.stride(d);
-  }
-  return v;
-}
-kernels::View in(const Tensor& x) { return view_of<const void*>(x); }
-kernels::OutView out(const Tensor& x) { return view_of<void*>(x); }
 
 kernels::Activation activation_of(Activation a) {
   switch (a) {
@@ -56,7 +38,10 @@ kernels::Component component_of(Component c) {
 }
 
 kernels::Mixing mixing_of(Mixing m) {
-  return m == Mixing::fixed ? kernels::Mixing::fixed : m == Mixing::learned ? kernels::Mixing::learned : kernels::Mixing::shared_denominator;
+  return m == Mixing::fixed     ? kernels::Mixing::fixed
+         : m == Mixing::learned ? kernels::Mixing::learned
+         : m == Mixing::gated   ? kernels::Mixing::gated
+                                : kernels::Mixing::shared_denominator;
 }
 
 /// What the backward pass needs beside tensors.
@@ -72,33 +57,52 @@ kernels::HybridAttention settings_of(const AttentionCall& call) {
   k.mixing = mixing_of(call.mixing);
   k.weight = call.weight;
   k.sinks = call.sinks;
+  k.affine = call.affine;
+  k.empty_rows_keep_g = call.linear.empty_rows_keep_g;
+  k.normaliser = call.linear.normaliser == Normaliser::sum ? kernels::Normaliser::sum : kernels::Normaliser::none;
+  k.epsilon = call.linear.epsilon;
+  k.least_denominator = call.least_denominator;
   if (call.query_map) k.query_map = {activation_of(call.query_map->activation), call.query_map->negation, {}, {}};
   if (call.key_map) k.key_map = {activation_of(call.key_map->activation), call.key_map->negation, {}, {}};
   return k;
 }
 
 /// The tensors of a call in the order in which autograd sees them.
-enum { q_, k_, v_, query_weight_, query_bias_, key_weight_, key_bias_, logit_, tensors_ };
+enum { q_, k_, v_, query_weight_, query_bias_, key_weight_, key_bias_, logit_, gate_, linear_q_, linear_k_, tensors_ };
 
 void set_tensors(kernels::HybridAttention& call, const tensor_list& t) {
   call.q = in(t[q_]), call.k = in(t[k_]), call.v = in(t[v_]);
   call.query_map.weight = in(t[query_weight_]), call.query_map.bias = in(t[query_bias_]);
   call.key_map.weight = in(t[key_weight_]), call.key_map.bias = in(t[key_bias_]);
-  call.logit = in(t[logit_]);
+  call.logit = in(t[logit_]), call.gate = in(t[gate_]);
+  call.linear_q = in(t[linear_q_]), call.linear_k = in(t[linear_k_]);
   call.threads = at::get_num_threads();
 }
 
-void require(const kernels::Status& status) { TORCH_CHECK(status.code == kernels::StatusCode::ok, "hybrid attention: ", status.text); }
+/// The CUDA form on the GPU's current stream, or the processor's form.
+template <class OnGpu, class OnProcessor>
+kernels::Status on_its_device(const Tensor& q, OnGpu on_gpu, OnProcessor on_processor) {
+  if (!q.is_cuda()) return on_processor();
+  const c10::DeviceGuard guard(q.device());
+  const c10::impl::VirtualGuardImpl streams(q.device().type());
+  return on_gpu(streams.getStream(q.device()).native_handle());
+}
+
+bool has_form(const torch::Device& device) {
+  if (!device.is_cuda()) return device.is_cpu();
+  const c10::DeviceGuard guard(device);
+  return kernels::cuda_form_runs();
+}
 
 struct KernelAttention : torch::autograd::Function<KernelAttention> {
   using Maybe = std::optional<Tensor>;  // autograd takes no undefined tensors
   static Tensor forward(AutogradContext* context, const Tensor& q, const Tensor& k, const Tensor& v, const Maybe& query_weight,
                         const Maybe& query_bias, const Maybe& key_weight, const Maybe& key_bias, const Maybe& logit,
-                        const AttentionCall* call) {
+                        const Maybe& gate, const Maybe& linear_q, const Maybe& linear_k, const AttentionCall* call) {
     auto settings = c10::make_intrusive<Settings>();
     settings->call = settings_of(*call);
     tensor_list tensors{q, k, v};
-    for (const Maybe* t : {&query_weight, &query_bias, &key_weight, &key_bias, &logit}) tensors.push_back(t->value_or(Tensor()));
+    for (const Maybe* t : {&query_weight, &query_bias, &key_weight, &key_bias, &logit, &gate, &linear_q, &linear_k}) tensors.push_back(t->value_or(Tensor()));
     context->save_for_backward(tensors);
     context->saved_data["settings"] = c10::IValue::make_capsule(settings);
     // [B,T,H,D] in memory, as the output projection reads it.
@@ -110,8 +114,8 @@ struct KernelAttention : torch::autograd::Function<KernelAttention> {
     const bool hybrid = call->component == Component::hybrid || call->component == Component::hybrid_overlap;
     Tensor counted, window_norms, linear_norms;
     if (call->norms && hybrid) {
-      window_norms = torch::zeros({q.size(1)}, torch::kFloat64);
-      linear_norms = torch::zeros({q.size(1)}, torch::kFloat64);
+      window_norms = torch::zeros({q.size(1)}, q.options().dtype(torch::kFloat64));
+      linear_norms = torch::zeros_like(window_norms);
       result.window_norms = window_norms.data_ptr<double>();
       result.linear_norms = linear_norms.data_ptr<double>();
       if (call->counted.defined()) counted = call->counted.to(torch::kUInt8);
@@ -119,7 +123,8 @@ struct KernelAttention : torch::autograd::Function<KernelAttention> {
     }
     {
       RECORD_FUNCTION("equipoise::hybrid_attention", std::vector<c10::IValue>());
-      require(hybrid_attention_cpu(kernel, result));
+      require(on_its_device(q, [&](void* stream) { return hybrid_attention_cuda(kernel, result, stream); },
+                            [&] { return hybrid_attention_cpu(kernel, result); }));
     }
     if (call->norms) {
       auto add = [](Tensor& sum, const Tensor& part) {
@@ -147,9 +152,11 @@ struct KernelAttention : torch::autograd::Function<KernelAttention> {
     g.dq = out(result[q_]), g.dk = out(result[k_]), g.dv = out(result[v_]);
     g.dquery_weight = out(result[query_weight_]), g.dquery_bias = out(result[query_bias_]);
     g.dkey_weight = out(result[key_weight_]), g.dkey_bias = out(result[key_bias_]);
-    g.dlogit = out(result[logit_]);
+    g.dlogit = out(result[logit_]), g.dgate = out(result[gate_]);
+    g.dlinear_q = out(result[linear_q_]), g.dlinear_k = out(result[linear_k_]);
     RECORD_FUNCTION("equipoise::hybrid_attention_backward", std::vector<c10::IValue>());
-    require(hybrid_attention_backward_cpu(call, g));
+    require(on_its_device(t[q_], [&](void* stream) { return hybrid_attention_backward_cuda(call, g, stream); },
+                          [&] { return hybrid_attention_backward_cpu(call, g); }));
     return result;
   }
 };
@@ -161,16 +168,18 @@ bool fits(const FeatureMap* map) {
 }  // namespace
 
 bool kernel_takes(const Tensor& q, const AttentionCall& call) {
-  return !call.composed && q.device().is_cpu() && (q.dtype() == torch::kFloat32 || q.dtype() == torch::kBFloat16) && call.component != Component::teacher &&
-         !call.dropped.defined() && q.size(3) <= 256 && fits(call.query_map) && fits(call.key_map);
+  return !call.composed && has_form(q.device()) && (q.dtype() == torch::kFloat32 || q.dtype() == torch::kBFloat16) && call.component != Component::teacher &&
+         !call.dropped.defined() && (!call.linear_q.defined() || (q.device().is_cpu() && call.linear_q.size(3) <= 256)) && q.size(3) <= 256 && fits(call.query_map) && fits(call.key_map);
 }
 
 Tensor kernel_attention(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionCall& call) {
   auto maybe = [](const Tensor& t) { return t.defined() ? std::optional<Tensor>(t) : std::nullopt; };
   auto weight = [&](const FeatureMap* map) { return map ? maybe(map->weight) : std::nullopt; };
   auto bias = [&](const FeatureMap* map) { return map ? maybe(map->bias) : std::nullopt; };
+  auto rows = [&](const Tensor& t) { return t.defined() ? maybe(t.to(torch::kFloat32)) : std::nullopt; };
   return KernelAttention::apply(q, k, v, weight(call.query_map), bias(call.query_map), weight(call.key_map), bias(call.key_map),
-                                call.mixing == Mixing::fixed ? std::nullopt : maybe(call.logit), &call);
+                                call.mixing == Mixing::learned || call.mixing == Mixing::shared_denominator ? maybe(call.logit) : std::nullopt,
+                                call.mixing == Mixing::gated ? maybe(call.gate.to(torch::kFloat32)) : std::nullopt, rows(call.linear_q), rows(call.linear_k), &call);
 }
 
 double kernel_weights_loss(const Tensor& q, const Tensor& k, const Tensor& valid, const AttentionCall& call, double share) {

@@ -88,7 +88,7 @@ Tensor weights_objective(const Tensor& q, const Tensor& k, const Tensor& valid, 
   linear.component = Component::linear;
   const bool plain = call.query_map->is_plain() && call.key_map->is_plain() && !call.linear_q.defined() &&
                      call.linear.plain() && call.sums == torch::kFloat32 && q.dtype() == torch::kFloat32;
-  if (plain && kernel_takes(q, linear)) return torch::tensor(kernel_weights_loss(q, k, valid, call, share));
+  if (plain && q.device().is_cpu() && kernel_takes(q, linear)) return torch::tensor(kernel_weights_loss(q, k, valid, call, share));
   const auto sums = sums_dtype(call, q);
   const std::int64_t groups = q.size(1) / k.size(1);
   const Tensor keys = groups == 1 ? k : k.repeat_interleave(groups, 1);

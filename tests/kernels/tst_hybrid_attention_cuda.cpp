@@ -61,10 +61,10 @@ QString run(Bound<T>& bound) {
   HybridAttentionOut out = bound.out;
   HybridAttentionGradients g = bound.gradients;
   for (View* view : {&call.q, &call.k, &call.v, &call.query_map.weight, &call.key_map.weight,
-                     &call.query_map.bias, &call.key_map.bias, &call.logit, &g.dy})
+                     &call.query_map.bias, &call.key_map.bias, &call.logit, &call.gate, &g.dy})
     memory.take(*view);
   for (OutView* view : {&out.y, &g.dq, &g.dk, &g.dv, &g.dquery_weight, &g.dkey_weight,
-                        &g.dquery_bias, &g.dkey_bias, &g.dlogit})
+                        &g.dquery_bias, &g.dkey_bias, &g.dlogit, &g.dgate})
     memory.take(*view);
   out.window_norms = memory.take(bound.window_norms);
   out.linear_norms = memory.take(bound.linear_norms);

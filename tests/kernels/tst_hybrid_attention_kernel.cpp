@@ -30,6 +30,7 @@ const std::map<std::string, Activation> k_activations = {{"softmax", Activation:
 const std::map<std::string, Mixing> k_mixings = {
     {"fixed", Mixing::fixed},
     {"learned", Mixing::learned},
+    {"gated", Mixing::gated},
     {"shared-denominator", Mixing::shared_denominator}};
 
 void set_activation(HybridAttention& call, Activation activation, bool negation) {
@@ -136,7 +137,7 @@ QString half_disagreement(const AttentionCase& any, bool time_major) {
   QString text;
   auto compare = [&](const std::string& name) {
     const auto expected = exact.result(name);
-    const bool rows = c.inputs.at(name == "out" ? "q" : name.substr(1)).shape.size() == 4;
+    const bool rows = name == "out" || (name.size() == 2 && name != "dg");
     const std::vector<double> zeros(expected.size());
     // Zero but for rounding, as the gradients of LA's of a single key.
     if (rms_ratio(expected, zeros) < 1e-12 && rms_ratio(half.result(name), zeros) < 1e-5) return;
@@ -167,6 +168,7 @@ class TstHybridAttentionKernel : public QObject {
   void gradients_of_a_long_sequence();
   void cpu_equals_reference_in_every_form_data();
   void cpu_equals_reference_in_every_form();
+  void maps_may_read_other_rows();
   void wide_heads_and_windows_outgrow_the_packed_blocks();
   void vanishing_denominators_are_clamped_and_counted();
   void large_exponents_are_clamped_and_counted();
@@ -208,25 +210,36 @@ void TstHybridAttentionKernel::gradients_are_slopes_data() {
   QTest::addColumn<QString>("component");
   QTest::addColumn<QString>("activation");
   QTest::addColumn<QString>("mixing");
+  QTest::addColumn<int>("form");
   for (const auto& [component, c] : k_components)
     QTest::addRow("%s", component.c_str()) << QString::fromStdString(component) << "softmax"
-                                           << "fixed";
+                                           << "fixed" << 0;
+  int form = 0;
   for (const auto& [activation, a] : k_activations)
     for (const auto& [mixing, m] : k_mixings)
       QTest::addRow("%s, %s", activation.c_str(), mixing.c_str())
-          << "hybrid" << QString::fromStdString(activation) << QString::fromStdString(mixing);
+          << "hybrid" << QString::fromStdString(activation) << QString::fromStdString(mixing)
+          << form++;
+  for (const auto& [mixing, m] : k_mixings)
+    for (form = 0; form < 13; ++form)
+      QTest::addRow("%s, form %d", mixing.c_str(), form)
+          << "hybrid"
+          << "elu1" << QString::fromStdString(mixing) << form;
 }
 
 void TstHybridAttentionKernel::gradients_are_slopes() {
   QFETCH(QString, component);
   QFETCH(QString, activation);
   QFETCH(QString, mixing);
-  AttentionCase c = random_case(
-      {.batch = 2, .heads = 2, .groups = 1, .length = 7, .dim = 3, .columns = 4, .bias = true}, 6);
+  QFETCH(int, form);
+  CaseShape shape{.batch = 2, .heads = 2, .groups = 1, .length = 7, .dim = 3, .columns = 4, .bias = true};
+  if (form == 12) shape.map_dim = 5, shape.map_groups = 1;
+  AttentionCase c = random_case(shape, 6);
   c.call.component = k_components.at(component.toStdString());
   c.call.mixing = k_mixings.at(mixing.toStdString());
   c.call.window = 3;
   c.call.sinks = 2;
+  vary(c.call, form);
   set_activation(c.call, k_activations.at(activation.toStdString()), activation != "relu");
   Bound<double> bound(c);
   QVERIFY(hybrid_attention_backward_ref(bound.call, bound.gradients).ok());
@@ -384,6 +397,7 @@ void TstHybridAttentionKernel::cpu_equals_reference_in_every_form() {
     c.call.component = k_components.at(component.toStdString());
     c.call.mixing = k_mixings.at(mixing.toStdString());
     c.call.weight = 0.3;
+    vary(c.call, form + static_cast<int>(i));
     c.call.window = i % 2 ? 64 : 20;
     c.call.threads = 1 + static_cast<int>(i) % 3;
     // Features of one sign: with both, denominators vanish and any rounding is magnified.
@@ -395,6 +409,36 @@ void TstHybridAttentionKernel::cpu_equals_reference_in_every_form() {
     QCOMPARE(disagreement(c, i % 2 == 0), QString());
     QCOMPARE(gradient_disagreement(c, i % 2 == 0), QString());
   }
+}
+
+void TstHybridAttentionKernel::maps_may_read_other_rows() {
+  const CaseShape mapped{.batch = 2, .heads = 4, .groups = 1, .length = 150, .dim = 10, .columns = 7, .bias = true,
+                         .map_dim = 13, .map_groups = 2};
+  const CaseShape ready{.batch = 1, .heads = 4, .groups = 2, .length = 200, .dim = 16, .learned = false, .map_dim = 40,
+                        .map_groups = 4};
+  for (const Component component : {Component::hybrid, Component::hybrid_overlap, Component::linear_outside}) {
+    for (const bool features : {false, true}) {
+      AttentionCase c = random_case(features ? ready : mapped, 12);
+      c.call.component = component;
+      c.call.window = 40;
+      c.call.threads = 2;
+      c.call.least_denominator = 1e-20;
+      if (features) {
+        set_activation(c.call, Activation::none, false);
+        for (const char* name : {"lq", "lk"})
+          for (double& value : c.inputs[name].values) value = std::abs(value);
+      }
+      QCOMPARE(disagreement(c, features), QString());
+      QCOMPARE(gradient_disagreement(c, features), QString());
+      QCOMPARE(half_disagreement(c, features), QString());
+      c.call.window = 500;  // no row has a linear key
+      QCOMPARE(gradient_disagreement(c), QString());
+    }
+  }
+  AttentionCase alone = random_case(mapped, 12);
+  Bound<float> bound(alone);
+  bound.call.linear_k = {};
+  QCOMPARE(hybrid_attention_cpu(bound.call, bound.out).text.c_str(), "hybrid_attention: linear_q and linear_k come together");
 }
 
 void TstHybridAttentionKernel::wide_heads_and_windows_outgrow_the_packed_blocks() {

@@ -7,11 +7,16 @@ namespace {
 
 using kernels::DType;
 
-/// Of an array of a case: four dimensions are rows of heads, fewer are parameters.
+/// Of an array of a case: q, k, v, y and their gradients are rows of heads, the rest are parameters.
+bool is_rows(const std::string& name) {
+  for (const char* rows : {"q", "k", "v", "out", "dout", "dq", "dk", "dv"})
+    if (name == rows) return true;
+  return false;
+}
 template <class T>
-DType dtype_of(std::size_t dims) {
+DType dtype_of(const std::string& name) {
   if constexpr (std::is_same_v<T, double>) return DType::f64;
-  return std::is_same_v<T, Half> && dims == 4 ? DType::bf16 : DType::f32;
+  return std::is_same_v<T, Half> && is_rows(name) ? DType::bf16 : DType::f32;
 }
 
 std::size_t bytes_of(DType dtype) { return dtype == DType::f64 ? 8 : dtype == DType::f32 ? 4 : 2; }
@@ -78,19 +83,33 @@ AttentionCase random_case(const CaseShape& s, std::uint64_t seed) {
   fill("v", {s.batch, s.groups, s.length, s.dim}, s.spread);
   fill("dout", {s.batch, s.heads, s.length, s.dim}, 1);
   fill("g", {s.heads}, 1);
+  const std::int64_t map_dim = s.map_dim > 0 ? s.map_dim : s.dim;
   for (const char* name : {"Wq", "Wk"}) {
     if (!s.learned) break;
-    fill(name, {s.heads, s.dim, s.columns}, 0.1);
+    fill(name, {s.heads, map_dim, s.columns}, 0.1);
     auto& w = c.inputs[name].values;
     for (std::int64_t h = 0; h < s.heads; ++h)
       for (std::int64_t f = 0; f < s.columns; ++f) {
-        double& value = w[(h * s.dim + f % s.dim) * s.columns + f];
+        double& value = w[(h * map_dim + f % map_dim) * s.columns + f];
         value = static_cast<float>(value + 1);
       }
   }
   for (const char* name : {"bq", "bk"})
     if (s.bias) fill(name, {s.heads, s.columns}, 0.3);
+  if (s.map_dim > 0) {
+    fill("lq", {s.batch, s.heads, s.length, s.map_dim}, s.spread);
+    fill("lk", {s.batch, s.map_groups, s.length, s.map_dim}, s.spread);
+  }
+  fill("gate", {s.batch, s.heads, s.length}, 1);
+  for (double& g : c.inputs["gate"].values) g = static_cast<float>(1 / (1 + std::exp(-g)));
   return c;
+}
+
+void vary(kernels::HybridAttention& call, int form) {
+  call.affine = form % 2 == 1;
+  call.empty_rows_keep_g = form % 4 >= 2;
+  call.epsilon = form % 3 == 1 ? 0.25 : 0;
+  call.normaliser = form % 5 == 2 ? kernels::Normaliser::none : kernels::Normaliser::sum;
 }
 
 std::vector<double> to_half(std::vector<double> values) {
@@ -101,7 +120,7 @@ std::vector<double> to_half(std::vector<double> values) {
 
 AttentionCase rounded_to_half(AttentionCase c) {
   for (auto& [name, array] : c.inputs)
-    if (array.shape.size() == 4) array.values = to_half(array.values);
+    if (is_rows(name)) array.values = to_half(array.values);
   return c;
 }
 
@@ -110,7 +129,7 @@ kernels::View Bound<T>::input(const std::string& name, bool time_major) {
   const auto found = case_.inputs.find(name);
   if (found == case_.inputs.end()) return {};
   const auto& [shape, values] = found->second;
-  const DType dtype = dtype_of<T>(shape.size());
+  const DType dtype = dtype_of<T>(name);
   auto& memory = memory_[name];
   memory.resize(values.size() * bytes_of(dtype));
   const auto view =
@@ -122,7 +141,7 @@ kernels::View Bound<T>::input(const std::string& name, bool time_major) {
 
 template <class T>
 kernels::OutView Bound<T>::output(const std::string& name, const Sizes& shape, bool time_major) {
-  const DType dtype = dtype_of<T>(shape.size());
+  const DType dtype = dtype_of<T>(name);
   std::int64_t count = 1;
   for (const auto size : shape) count *= size;
   auto& memory = memory_["result " + name];
@@ -143,6 +162,9 @@ Bound<T>::Bound(const AttentionCase& c, bool time_major) : call(c.call), case_(c
   call.query_map.bias = input("bq", false);
   call.key_map.bias = input("bk", false);
   call.logit = input("g", false);
+  call.gate = input("gate", false);
+  call.linear_q = input("lq", time_major);
+  call.linear_k = input("lk", time_major);
   gradients.dy = input("dout", time_major);
   const auto& shape = c.inputs.at("q").shape;
   out.y = output("out", shape, time_major);
@@ -163,6 +185,9 @@ Bound<T>::Bound(const AttentionCase& c, bool time_major) : call(c.call), case_(c
   gradients.dquery_bias = gradient("bq");
   gradients.dkey_bias = gradient("bk");
   gradients.dlogit = gradient("g");
+  gradients.dgate = gradient("gate");
+  gradients.dlinear_q = gradient("lq");
+  gradients.dlinear_k = gradient("lk");
 }
 
 template <class T>

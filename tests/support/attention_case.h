@@ -14,7 +14,7 @@
 #include "kernels/hybrid_attention.h"
 
 /// The inputs of a call as doubles that are exact in float32, by name: q, k, v, Wq, Wk, bq, bk, g,
-/// dout.
+/// gate, lq, lk, dout.
 struct AttentionCase {
   kernels::HybridAttention call;  ///< options; its views are filled by Bound
   struct Array {
@@ -28,10 +28,14 @@ struct AttentionCase {
 struct CaseShape {
   std::int64_t batch = 1, heads = 1, groups = 1, length = 1, dim = 8, columns = 8;
   bool learned = true, bias = false;
+  std::int64_t map_dim = 0, map_groups = 0;  ///< of linear_q and linear_k; 0: the maps read q and k
   double spread = 1;  ///< standard deviation of q, k and v
 };
 
 AttentionCase random_case(const CaseShape& shape, std::uint64_t seed);
+/// What few methods have beside mixing: other weights of linear terms, of rows without linear keys, ε and no normaliser,
+/// each on in some forms.
+void vary(kernels::HybridAttention& call, int form);
 /// The same with q, k, v and dout rounded to what bfloat16 holds.
 AttentionCase rounded_to_half(AttentionCase c);
 /// What bfloat16 keeps of values.
