@@ -6,6 +6,7 @@
 #include "engine/recipe.h"
 #include "engine/torch_api.h"
 #include "engine/verify.h"
+#include "tests/support/attention_forms.h"
 
 using namespace engine;
 
@@ -46,6 +47,8 @@ class TstHybridAttention : public QObject {
   void dropped_heads_are_linear_alone();
   void later_tokens_do_not_reach_back();
   void vanishing_denominators_are_clamped_and_counted();
+  void kernels_equal_composed_operations_data();
+  void kernels_equal_composed_operations();
   void reference_vectors_hold();
 };
 
@@ -148,6 +151,64 @@ void TstHybridAttention::vanishing_denominators_are_clamped_and_counted() {
   call.norms = &norms;
   QVERIFY(hybrid_attention(x, x, x, call).isfinite().all().item<bool>());
   QVERIFY(norms.denominators_clamped.item<std::int64_t>() > 0);
+}
+
+support::Forms all_forms() {
+  support::Forms forms = support::attention_forms(20);
+  forms.emplace_back("t2r", spec_of("t2r", 20));
+  forms.emplace_back("supra without decay", spec_of("supra", 20));
+  forms.back().second.linear.normaliser = "group-norm";  // turned features have no sign to divide by
+  return forms;
+}
+
+/// What a layer's attention gives in every component with a linear branch, and the gradients of all that it reads.
+std::vector<Tensor> layer_results(const Conversion& shape, bool composed, Component component) {
+  torch::manual_seed(5);
+  const auto f = torch::TensorOptions(torch::kFloat32);
+  auto leaf = [&](at::IntArrayRef sizes) { return torch::randn(sizes, f).requires_grad_(true); };
+  const Tensor x = leaf({2, 150, 12}), raw_q = leaf({2, 4, 150, 8}), raw_k = leaf({2, 2, 150, 8}), v = leaf({2, 2, 150, 8});
+  const Tensor angles = torch::arange(150, f).unsqueeze(1) * torch::tensor({1.0f, 0.3f, 0.1f, 0.01f}).repeat({2});
+  const std::pair<Tensor, Tensor> turns{angles.cos(), angles.sin()};
+  auto rotated = [&](const Tensor& a) {
+    return a * turns.first + at::cat({-a.narrow(-1, 4, 4), a.narrow(-1, 0, 4)}, -1) * turns.second;
+  };
+  const Tensor q = rotated(raw_q), k = rotated(raw_k);
+  Conversion c = shape;
+  c.composed = composed;
+  std::vector<Tensor> inputs{x, raw_q, raw_k, v};
+  for (auto& [name, t] : c.tensors())
+    if (name.find("maps.0") == 0 || name.find("mixing.0") == 0) t.set_requires_grad(true), inputs.push_back(t);
+  const AttentionCall call = c.call(0, component, 0, {x, raw_q, raw_k, q, k, turns});
+  const Tensor y = hybrid_attention(q, k, v, call);
+  std::vector<Tensor> results{y.detach()};
+  for (const Tensor& g : torch::autograd::grad({y}, inputs, {torch::randn(y.sizes(), f)}, {}, false, true)) results.push_back(g);
+  return results;
+}
+
+void TstHybridAttention::kernels_equal_composed_operations_data() {
+  QTest::addColumn<int>("form");
+  const support::Forms forms = all_forms();
+  for (std::size_t i = 0; i < forms.size(); ++i) QTest::addRow("%s", forms[i].first.c_str()) << static_cast<int>(i);
+}
+
+void TstHybridAttention::kernels_equal_composed_operations() {
+  QFETCH(int, form);
+  const support::Forms forms = all_forms();
+  AttentionSpec spec = forms[static_cast<std::size_t>(form)].second;
+  if (spec.feature_map.sharing == "model") spec.feature_map.tied = false;  // heads and groups differ here
+  spec.layer_windows.clear();
+  const Conversion c = make_conversion(spec, {2, 4, 2, 8, 12}, 3, torch::kCPU);
+  for (const Component component : {Component::hybrid, Component::hybrid_overlap, Component::linear, Component::linear_outside}) {
+    const auto found = layer_results(c, false, component), expected = layer_results(c, true, component);
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      if (!expected[i].defined() || expected[i].abs().max().item<double>() == 0) {
+        QVERIFY(!found[i].defined() || found[i].abs().max().item<double>() == 0);
+        continue;
+      }
+      const double error = gap(found[i], expected[i]);
+      QVERIFY2(error < 2e-5, qPrintable(QString("%1, result %2: %3").arg(to_string(component)).arg(i).arg(error)));
+    }
+  }
 }
 
 void TstHybridAttention::reference_vectors_hold() {

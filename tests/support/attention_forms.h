@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/attention/conversion.h"
+#include "engine/model/config.h"
 #include "engine/recipe.h"
 #include "engine/recipe_internal.h"
 #include "engine/torch_api.h"
