@@ -344,7 +344,7 @@ void Session::record(RunId run, Evaluated evaluation) {
   std::vector<Event> batch{{run, 0, std::move(evaluation)}};
   const std::lock_guard lock(impl_->store_mutex);
   impl_->writer.append(batch);
-  impl_->publish(batch);
+  impl_->publish(std::move(batch));
 }
 
 StoreImport Session::take_over(const std::filesystem::path& other) {

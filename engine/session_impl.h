@@ -56,7 +56,7 @@ struct Session::Impl {
   void emit_progress(RunId run, const Progress& newest);
   void flush();
   std::optional<std::stop_source> flush_locked();
-  void publish(const std::vector<Event>& batch);
+  void publish(std::vector<Event> batch);
   void keep_flushing(const std::stop_token& stop);
   void keep_working(const std::stop_token& stop);
   void wait_while_paused(RunId run, const std::stop_token& stop);

@@ -15,6 +15,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto k_group = 250ms;       // points of a quarter second share one transaction
+constexpr std::size_t k_most_pending = 20'000;  // events
 constexpr auto k_try_again = 1s;      // between attempts to write to a store that failed
 constexpr int k_worker_niceness = 5;  // the window stays quick while a run uses every core
 constexpr std::size_t k_longest_message = 500;
@@ -66,12 +67,13 @@ void Session::Impl::emit(RunId run, EventBody body) {
   if (const auto* line = std::get_if<LogLine>(&body)) {
     log_to_file(line->level, "run " + std::to_string(run) + ": " + line->text);
   }
-  const bool now = at_once(body);
-  bool first = false;
+  bool now = at_once(body), first = false;
   {
     const std::lock_guard lock(mutex);
     first = pending.empty();
     pending.push_back({run, 0, std::move(body)});
+    // A run that reports faster than the store writes waits for it; memory would not last.
+    now = now || (pending.size() >= k_most_pending && store_problem.empty());
   }
   if (now) {
     flush();
@@ -80,10 +82,10 @@ void Session::Impl::emit(RunId run, EventBody body) {
   }
 }
 
-void Session::Impl::publish(const std::vector<Event>& batch) {
+void Session::Impl::publish(std::vector<Event> batch) {
   {
     const std::lock_guard lock(mutex);
-    for (const Event& event : batch) {
+    for (Event& event : batch) {
       if (std::holds_alternative<Progress>(event.body)) continue;
       if (std::holds_alternative<StageStarted>(event.body)) progress.erase(event.run);
       if (std::holds_alternative<RunEnded>(event.body)) {
@@ -92,7 +94,7 @@ void Session::Impl::publish(const std::vector<Event>& batch) {
         progress.erase(event.run);
         if (event.seq != 0 && told.erase(event.run) > 0) continue;
       }
-      outbox.push_back(event);
+      outbox.push_back(std::move(event));
     }
   }
   to_drain.notify_all();
@@ -114,7 +116,7 @@ std::optional<std::stop_source> Session::Impl::flush_locked() {
     problem = e.what();
   }
   if (problem.empty()) {
-    publish(batch);
+    publish(std::move(batch));
     const std::lock_guard lock(mutex);
     store_problem.clear();
     work.notify_all();
