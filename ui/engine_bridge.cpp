@@ -1,6 +1,8 @@
 #include "ui/engine_bridge.h"
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 #include "engine/log.h"
 
@@ -8,6 +10,8 @@ namespace ui {
 namespace {
 
 constexpr int k_tick_ms = 40;
+constexpr int k_turn_ms = 6;   ///< for taking in what arrived
+constexpr int k_events_between_looks = 16;  ///< at the clock
 constexpr int k_reload_ms = 1000;  ///< how often runs of other processes are looked for
 
 }  // namespace
@@ -21,6 +25,8 @@ EngineBridge::EngineBridge(std::unique_ptr<engine::Session> session, std::filesy
   reloadRuns();
   connect(&timer_, &QTimer::timeout, this, &EngineBridge::tick);
   timer_.start(k_tick_ms);
+  more_.setSingleShot(true);
+  connect(&more_, &QTimer::timeout, this, &EngineBridge::takeSome);
 }
 
 EngineBridge::~EngineBridge() = default;
@@ -84,7 +90,6 @@ const RunData* EngineBridge::dataWithSeries(engine::RunId id) {
   try {
     for (const auto& [name, points] : reader_->series(id)) {
       auto& curve = shown.series[name];
-      curve.reserve(points.size());
       for (const auto& p : points) curve.push_back({double(p.step), p.value, 0});
     }
     shown.has_series = true;
@@ -227,12 +232,19 @@ bool EngineBridge::record(engine::RunId id, const engine::Evaluated& evaluation)
 
 void EngineBridge::closeSession() {
   if (!session_) return;
-  take(session_->drain());
+  drain();
+  takeAll();
   why_ = "The session has ended.";
   closing_ = std::async(std::launch::async,
                         [ending = std::shared_ptr<engine::Session>(std::move(session_))]() mutable {
                           ending.reset();
                         });
+}
+
+void EngineBridge::drain() {
+  auto events = session_->drain();
+  arrived_.insert(arrived_.end(), std::make_move_iterator(events.begin()),
+                  std::make_move_iterator(events.end()));
 }
 
 void EngineBridge::tick() {
@@ -243,7 +255,9 @@ void EngineBridge::tick() {
     Q_EMIT sessionClosed();
     return;
   }
-  if (session_) take(session_->drain());
+  if (session_) drain();
+  takeSome();
+  tell();
   for (const engine::LogLine& line : engine::take_log_lines())
     Q_EMIT logArrived(0, int(line.level), QString::fromStdString(line.text));
   if (since_reload_.elapsed() >= k_reload_ms) {
@@ -254,29 +268,48 @@ void EngineBridge::tick() {
   }
 }
 
-void EngineBridge::take(std::vector<engine::Event> events) {
-  std::set<engine::RunId> touched;
-  std::vector<std::pair<engine::RunId, QString>> ended;
-  for (const engine::Event& event : events) {
-    ours_.insert(event.run);
-    if (const auto* line = std::get_if<engine::LogLine>(&event.body))
-      Q_EMIT logArrived(event.run, int(line->level), QString::fromStdString(line->text));
-    if (const auto* kept = std::get_if<engine::CheckpointSaved>(&event.body))
-      Q_EMIT checkpointKept(event.run, kept->step, QString::fromStdString(kept->kind));
-    if (const auto* end = std::get_if<engine::RunEnded>(&event.body)) {
-      ended.emplace_back(event.run, QString::fromStdString(end->message));
-      stale_ = true;
+/// As many as a turn has time for; what an end brings about is told at once and in its order.
+void EngineBridge::takeSome() {
+  QElapsedTimer turn;
+  turn.start();
+  while (!arrived_.empty() && ended_.empty() && turn.elapsed() < k_turn_ms) {
+    for (int i = 0; i < k_events_between_looks && !arrived_.empty() && ended_.empty(); ++i) {
+      const engine::Event event = std::move(arrived_.front());
+      arrived_.pop_front();
+      take(event);
     }
-    if (std::holds_alternative<engine::RunStarted>(event.body) ||
-        std::holds_alternative<engine::RunQueued>(event.body))
-      stale_ = true;
-    if (!data_.contains(event.run)) data(event.run);
-    auto it = data_.find(event.run);
-    if (it != data_.end() && it->second.absorb(event)) touched.insert(event.run);
   }
-  if (stale_ && !touched.empty()) reloadRuns();
-  for (engine::RunId id : touched) Q_EMIT runUpdated(id);
-  for (const auto& [id, message] : ended) Q_EMIT runEnded(id, message);
+  if (!ended_.empty()) tell();
+  if (!arrived_.empty()) more_.start();
+}
+
+void EngineBridge::takeAll() {
+  for (const engine::Event& event : std::exchange(arrived_, {})) take(event);
+  tell();
+}
+
+void EngineBridge::take(const engine::Event& event) {
+  ours_.insert(event.run);
+  if (const auto* line = std::get_if<engine::LogLine>(&event.body))
+    Q_EMIT logArrived(event.run, int(line->level), QString::fromStdString(line->text));
+  if (const auto* kept = std::get_if<engine::CheckpointSaved>(&event.body))
+    Q_EMIT checkpointKept(event.run, kept->step, QString::fromStdString(kept->kind));
+  if (const auto* end = std::get_if<engine::RunEnded>(&event.body)) {
+    ended_.emplace_back(event.run, QString::fromStdString(end->message));
+    stale_ = true;
+  }
+  if (std::holds_alternative<engine::RunStarted>(event.body) ||
+      std::holds_alternative<engine::RunQueued>(event.body))
+    stale_ = true;
+  if (!data_.contains(event.run)) data(event.run);
+  auto it = data_.find(event.run);
+  if (it != data_.end() && it->second.absorb(event)) touched_.insert(event.run);
+}
+
+void EngineBridge::tell() {
+  if (stale_ && !touched_.empty()) reloadRuns();
+  for (engine::RunId id : std::exchange(touched_, {})) Q_EMIT runUpdated(id);
+  for (const auto& [id, message] : std::exchange(ended_, {})) Q_EMIT runEnded(id, message);
 }
 
 void EngineBridge::followOthers() {

@@ -1,12 +1,14 @@
 #pragma once
 /// The one place where the window meets the engine: a timer drains the session, events are grouped
-/// by run and sent as one signal per run and tick. Runs of other processes are followed through the
+/// by run and sent as one signal per run and tick. However many they are, taking them in is shared
+/// out over turns of the event loop, so that the window answers in between. Runs of other processes are followed through the
 /// store. Without a session (the store is written by another process) everything is read-only.
 
 #include <QElapsedTimer>
 #include <QObject>
 #include <QString>
 #include <QTimer>
+#include <deque>
 #include <filesystem>
 #include <future>
 #include <map>
@@ -85,7 +87,11 @@ class EngineBridge : public QObject {
 
  private:
   void tick();
-  void take(std::vector<engine::Event> events);
+  void drain();
+  void takeSome();
+  void takeAll();
+  void take(const engine::Event& event);
+  void tell();
   void followOthers();
   void reloadRuns();
   template <class Action>
@@ -101,7 +107,11 @@ class EngineBridge : public QObject {
   std::map<std::tuple<engine::RunId, std::int64_t, std::string, std::string>,
            std::vector<std::uint8_t>>
       outcomes_;
+  std::deque<engine::Event> arrived_;  ///< drained, not taken in yet
+  std::set<engine::RunId> touched_;    ///< taken in, not told yet
+  std::vector<std::pair<engine::RunId, QString>> ended_;
   QTimer timer_;
+  QTimer more_;  ///< the turn after this one
   QElapsedTimer since_reload_;
   bool stale_ = true;
   std::future<void> closing_;

@@ -1,10 +1,12 @@
 #include <qcustomplot.h>
 
 #include <QFile>
+#include <QRandomGenerator>
 #include <QSignalSpy>
 #include <QTemporaryDir>
 #include <QTest>
 #include <cmath>
+#include <map>
 
 #include "ui/plots/curve_plot.h"
 
@@ -15,6 +17,61 @@ std::vector<ui::CurvePoint> noisy(int from, int count) {
   for (int i = from; i < from + count; ++i)
     out.push_back({double(i), std::sin(i * 0.7) + (i == from + count / 2 ? 50.0 : 0.0), 0});
   return out;
+}
+
+/// Uneven steps, gaps, intervals.
+std::vector<ui::CurvePoint> ragged(QRandomGenerator& random, int count) {
+  std::vector<ui::CurvePoint> out;
+  double x = random.bounded(100);
+  for (int i = 0; i < count; ++i) {
+    x += 1 + (random.bounded(40) == 0 ? random.bounded(200) : 0);
+    const double y = random.bounded(50) == 0 ? std::nan("") : random.bounded(1000) - 300;
+    out.push_back({x, y, random.bounded(3) * 0.5});
+  }
+  return out;
+}
+
+ui::CurveData curveOf(const std::vector<ui::CurvePoint>& points) {
+  ui::CurveData out;
+  for (const ui::CurvePoint& p : points) out.append(p);
+  return out;
+}
+
+/// By looking at every point: first x, lowest, highest and last x of each column of the view.
+QStringList columnsOf(const std::vector<ui::CurvePoint>& points, double x0, double x1,
+                      int columns) {
+  struct Column {
+    double first, last, low = INFINITY, high = -INFINITY;
+    bool gap = false;
+  };
+  std::map<double, Column> found;
+  for (const ui::CurvePoint& p : points) {
+    if (p.x < x0 || p.x > x1) continue;
+    const double at = std::floor((p.x - x0) * (columns / (x1 - x0)));
+    Column& c = found.try_emplace(at, Column{p.x, p.x}).first->second;
+    c.last = p.x;
+    c.gap = c.gap || std::isnan(p.y);
+    if (std::isnan(p.y)) continue;
+    c.low = std::min(c.low, p.y);
+    c.high = std::max(c.high, p.y);
+  }
+  QStringList out;
+  for (const auto& [at, c] : found)
+    out << QString("%1: %2 to %3, %4 to %5, gap %6")
+               .arg(at)
+               .arg(c.first)
+               .arg(c.last)
+               .arg(c.low)
+               .arg(c.high)
+               .arg(c.gap);
+  return out;
+}
+
+double lowestBound(const std::vector<ui::CurvePoint>& points, double x0, double x1) {
+  double low = INFINITY;
+  for (const ui::CurvePoint& p : points)
+    if (p.x >= x0 && p.x <= x1 && std::isfinite(p.y)) low = std::min(low, p.y - p.err);
+  return low;
 }
 
 ui::CurveSpec spec(const QString& id, bool band = false) {
@@ -38,14 +95,14 @@ class TestCurvePlot : public QObject {
     QTest::qWait(60);
     const int before = plot.replotCount();
     for (int i = 0; i < 10'000; ++i) plot.append("a", {{double(i), double(i % 7), 0}});
+    QTRY_COMPARE(plot.replotCount(), before + 1);
     QTest::qWait(60);
     QCOMPARE(plot.points("a").size(), std::size_t(10'000));
     QCOMPARE(plot.replotCount(), before + 1);
   }
 
   void a_spike_survives_thinning() {
-    const auto points = noisy(0, 1'000'000);
-    const auto kept = ui::thin(points, 0, 1'000'000, 800);
+    const auto kept = curveOf(noisy(0, 1'000'000)).thin(0, 1'000'000, 800);
     QVERIFY(kept.size() <= 4u * 801u);
     double top = 0;
     for (const auto& p : kept) top = std::max(top, p.y);
@@ -57,8 +114,41 @@ class TestCurvePlot : public QObject {
   void a_gap_survives_thinning() {
     auto points = noisy(0, 100'000);
     points[50'001].y = std::nan("");
-    const auto kept = ui::thin(points, 0, 100'000, 500);
+    const auto kept = curveOf(points).thin(0, 100'000, 500);
     QVERIFY(std::any_of(kept.begin(), kept.end(), [](const auto& p) { return std::isnan(p.y); }));
+  }
+
+  void each_column_keeps_what_looking_at_every_point_finds() {
+    QRandomGenerator random(11);
+    for (int round = 0; round < 60; ++round) {
+      const auto points = ragged(random, 1 + random.bounded(9000));
+      const ui::CurveData curve = curveOf(points);
+      const double x0 = points.front().x + random.bounded(50) - 25;
+      const double x1 = x0 + 1 + random.bounded(int(points.back().x - points.front().x) + 50);
+      const int columns = 1 + random.bounded(120);
+      const auto kept = curve.thin(x0, x1, columns);
+      QCOMPARE(columnsOf(kept, x0, x1, columns), columnsOf(points, x0, x1, columns));
+      QVERIFY(std::is_sorted(kept.begin(), kept.end(),
+                             [](const auto& a, const auto& b) { return a.x < b.x; }));
+      const auto range = curve.rangeY(x0, x1, ui::CurveData::Values::with_intervals);
+      QCOMPARE(range ? range->low : INFINITY, lowestBound(points, x0, x1));
+    }
+  }
+
+  void a_curve_that_goes_back_is_as_if_it_had_not() {
+    QRandomGenerator random(5);
+    auto points = ragged(random, 5000);
+    ui::CurveData curve = curveOf(points);
+    ui::MovingAverage average(0.85);
+    average.follow(curve.points());
+    QCOMPARE(average.data().points().size(), points.size());
+    points.resize(1234);
+    points.push_back({points.back().x + 0.5, 77, 0});
+    curve.append(points.back());
+    QVERIFY(std::equal(points.begin(), points.end(), curve.points().begin(), curve.points().end(),
+                       [](const auto& a, const auto& b) { return a.x == b.x; }));
+    const double end = points.back().x;
+    QCOMPARE(columnsOf(curve.thin(0, end, 40), 0, end, 40), columnsOf(points, 0, end, 40));
   }
 
   void zoom_is_not_undone_by_new_points() {
@@ -69,7 +159,7 @@ class TestCurvePlot : public QObject {
     plot.fit();
     QVERIFY(plot.rangeX().second >= 999);
     plot.setRangeX(100, 200, true);
-    plot.append("a", noisy(1000, 1000));
+    plot.append("a", curveOf(noisy(1000, 1000)).points());
     QTest::qWait(30);
     QCOMPARE(plot.rangeX().first, 100.0);
     QCOMPARE(plot.rangeX().second, 200.0);

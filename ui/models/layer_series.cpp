@@ -5,12 +5,12 @@
 #include <cmath>
 #include <limits>
 #include <map>
-#include <set>
 
 namespace ui {
 namespace {
 
 constexpr double k_none = std::numeric_limits<double>::quiet_NaN();
+constexpr std::ptrdiff_t k_most_of_a_column = 32;
 
 struct Place {
   std::string family;
@@ -59,26 +59,37 @@ std::string nameOf(const LayerFamily& family, int layer, int head) {
   return family.by_head ? name + ".head." + std::to_string(head) : name;
 }
 
-/// Columns taken together so that there are at most so many.
-void thinColumns(LayerPicture& picture, int most) {
-  const std::size_t columns = picture.columns.size();
-  const std::size_t each = (columns + std::size_t(most) - 1) / std::size_t(most);
-  if (each <= 1) return;
+/// The last step of each column: those of the layer with the most points, taken together so that
+/// there are at most so many.
+std::vector<double> columnEnds(const std::vector<const CurvePoints*>& layers, int most) {
   std::vector<double> ends;
-  for (std::size_t c = 0; c < columns; c += each)
-    ends.push_back(picture.columns[std::min(columns, c + each) - 1]);
-  for (auto& row : picture.values) {
-    std::vector<double> thin;
-    for (std::size_t c = 0; c < columns; c += each) {
-      double sum = 0;
-      int n = 0;
-      for (std::size_t k = c; k < std::min(columns, c + each); ++k)
-        if (std::isfinite(row[k])) sum += row[k], ++n;
-      thin.push_back(n > 0 ? sum / n : k_none);
-    }
-    row = std::move(thin);
+  const CurvePoints* longest = nullptr;
+  for (const CurvePoints* points : layers)
+    if (points && (!longest || points->size() > longest->size())) longest = points;
+  if (!longest || longest->empty()) return ends;
+  const std::size_t each = (longest->size() + std::size_t(most) - 1) / std::size_t(most);
+  for (std::size_t i = each; i < longest->size(); i += each) ends.push_back((*longest)[i - 1].x);
+  ends.push_back(longest->back().x);
+  return ends;
+}
+
+/// The mean of the points in each column; of very many, of some that lie evenly among them.
+std::vector<double> columnMeans(const CurvePoints& points, const std::vector<double>& ends) {
+  std::vector<double> means;
+  auto first = points.begin();
+  for (double last : ends) {
+    const auto end = std::upper_bound(first, points.end(), last,
+                                      [](double x, const CurvePoint& p) { return x < p.x; });
+    const std::ptrdiff_t count = end - first;
+    const std::ptrdiff_t taken = std::min(count, k_most_of_a_column);
+    double sum = 0;
+    int n = 0;
+    for (std::ptrdiff_t i = 0; i < taken; ++i)
+      if (const double y = first[i * count / taken].y; std::isfinite(y)) sum += y, ++n;
+    means.push_back(n > 0 ? sum / n : k_none);
+    first = end;
   }
-  picture.columns = std::move(ends);
+  return means;
 }
 
 void findScale(LayerPicture& picture) {
@@ -118,7 +129,7 @@ std::vector<LayerFamily> layerFamilies(const RunData& run) {
 LayerPicture layerPicture(const RunData& run, const LayerFamily& family, int most_columns) {
   LayerPicture picture;
   picture.share = family.name == "share";
-  auto points = [&](int layer, int head) -> const std::vector<CurvePoint>* {
+  auto points = [&](int layer, int head) -> const CurvePoints* {
     const auto found = run.series.find(nameOf(family, layer, head));
     return found == run.series.end() ? nullptr : &found->second;
   };
@@ -132,20 +143,12 @@ LayerPicture layerPicture(const RunData& run, const LayerFamily& family, int mos
       }
     }
   } else {
-    std::set<double> steps;
-    for (int l = 0; l < family.layers; ++l)
-      if (const auto* p = points(l, -1))
-        for (const CurvePoint& point : *p) steps.insert(point.x);
-    picture.columns.assign(steps.begin(), steps.end());
-    for (int l = 0; l < family.layers; ++l) {
-      auto& row = picture.values.emplace_back(picture.columns.size(), k_none);
-      if (const auto* p = points(l, -1))
-        for (const CurvePoint& point : *p)
-          row[std::size_t(
-              std::lower_bound(picture.columns.begin(), picture.columns.end(), point.x) -
-              picture.columns.begin())] = point.y;
-    }
-    thinColumns(picture, std::max(1, most_columns));
+    std::vector<const CurvePoints*> layers;
+    for (int l = 0; l < family.layers; ++l) layers.push_back(points(l, -1));
+    picture.columns = columnEnds(layers, std::max(1, most_columns));
+    for (const CurvePoints* layer : layers)
+      picture.values.push_back(layer ? columnMeans(*layer, picture.columns)
+                                     : std::vector<double>(picture.columns.size(), k_none));
   }
   findScale(picture);
   return picture;

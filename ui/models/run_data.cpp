@@ -8,8 +8,8 @@ namespace {
 
 /// A step that is not beyond the last one takes its place: a resumed run goes over steps it has
 /// gone back behind.
-template <class Point>
-void put(std::vector<Point>& points, const Point& point, double Point::*x) {
+template <class Points, class Point>
+void put(Points& points, const Point& point, double Point::*x) {
   while (!points.empty() && points.back().*x >= point.*x) points.pop_back();
   points.push_back(point);
 }

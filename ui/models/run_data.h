@@ -9,7 +9,7 @@
 #include "engine/event.h"
 #include "engine/recipe.h"
 #include "engine/run_store.h"
-#include "ui/plots/thinning.h"
+#include "ui/plots/curve_data.h"
 
 namespace ui {
 
@@ -33,7 +33,7 @@ struct RunData {
   engine::RunInfo info;
   engine::Recipe recipe;
   bool has_series = false;  ///< read from the store and kept up by events from then on
-  std::map<std::string, std::vector<CurvePoint>> series;
+  std::map<std::string, CurvePoints> series;
   std::map<ScoreKey, std::vector<ScorePoint>> scores;  ///< each task's own metric, 0..1
   std::map<ScoreKey, std::vector<ScorePoint>> perplexity;
   std::map<ScoreKey, std::vector<ScorePoint>> what_ifs;  ///< by the setting tried, as its text

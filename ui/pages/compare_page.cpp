@@ -208,10 +208,10 @@ void ComparePage::refreshCurves() {
   QStringList keep;
   double last = 1;
   auto put = [&](const QString& id, const QString& label,
-                 const std::function<SeriesStyle(Scheme)>& style, std::vector<CurvePoint> points) {
+                 const std::function<SeriesStyle(Scheme)>& style, const std::vector<CurvePoint>& points) {
     keep << id;
     if (!curves_->curves().contains(id)) curves_->setCurve({id, label, style, true, 0});
-    curves_->setPoints(id, std::move(points));
+    curves_->setPoints(id, points);
   };
   for (std::size_t r = 0; r < rows_.size(); ++r)
     for (const std::string& c : components) {
@@ -226,7 +226,7 @@ void ComparePage::refreshCurves() {
           [c, r](Scheme s) {
             return runStyle(componentStyle(QString::fromStdString(c), s), int(r), s);
           },
-          std::move(points));
+          points);
     }
   for (const ComparedRow& row : printed())
     for (const std::string& c : components)

@@ -105,10 +105,9 @@ void RunPage::refreshLoss(const RunData& shown) {
     if (!loss_->curves().contains(id))
       loss_->setCurve({id, label, std::move(style), false, smoothing});
     std::size_t& taken = taken_[id];
-    if (it->second.size() < taken || taken == 0)
-      loss_->setPoints(id, it->second);
-    else if (it->second.size() > taken)
-      loss_->append(id, {it->second.begin() + long(taken), it->second.end()});
+    if (it->second.size() < taken) taken = 0;
+    if (taken == 0) loss_->setPoints(id, {});
+    loss_->append(id, it->second, taken);
     taken = it->second.size();
   };
   auto plain = [](double mixed, Qt::PenStyle dash, double width) {

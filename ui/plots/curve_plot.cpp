@@ -11,6 +11,13 @@
 #include "ui/plots/plot_parts.h"
 
 namespace ui {
+namespace {
+
+/// After a picture that took so long to draw, so many times as long passes until the next.
+constexpr double k_rest = 4;
+constexpr double k_longest_rest_ms = 500;
+
+}  // namespace
 
 CurvePlot::CurvePlot(const QString& name, const QString& x_title, const QString& y_title,
                      QWidget* parent)
@@ -37,6 +44,7 @@ CurvePlot::CurvePlot(const QString& name, const QString& x_title, const QString&
   d.plot->xAxis->setNumberPrecision(0);
   d.plot->axisRect()->setAutoMargins(QCP::msNone);
   d.plot->axisRect()->setRangeZoomFactor(0.85);
+  d.plot->addLayer("raw", d.plot->layer("main"), QCustomPlot::limBelow);
   d.plot->addLayer("cross", d.plot->layer("overlay"), QCustomPlot::limAbove);
   d.overlay = d.plot->layer("cross");
   d.overlay->setMode(QCPLayer::lmBuffered);
@@ -64,7 +72,13 @@ CurvePlot::CurvePlot(const QString& name, const QString& x_title, const QString&
 
   // Labels stand in pixels: they are placed once the layout of this very replot is known.
   connect(d.plot, &QCustomPlot::afterLayout, this, [this] { impl_->placeLabels(this); });
-  connect(d.plot, &QCustomPlot::afterReplot, this, [this] { ++impl_->replots; });
+  connect(d.plot, &QCustomPlot::afterReplot, this, [this] {
+    ++impl_->replots;
+    impl_->drawing_ms = impl_->plot->replotTime();
+    impl_->since_drawn.start();
+  });
+  d.due.setSingleShot(true);
+  connect(&d.due, &QTimer::timeout, this, &CurvePlot::refresh);
   connect(d.plot, &QCustomPlot::mouseWheel, this, [this] { userMoved(); });
   connect(d.plot, &QCustomPlot::mouseDoubleClick, this, [this] { fit(); });
   connect(d.plot->xAxis, qOverload<const QCPRange&>(&QCPAxis::rangeChanged), this,
@@ -82,7 +96,7 @@ CurvePlot::~CurvePlot() = default;
 void CurvePlot::setCurve(const CurveSpec& spec) {
   Impl& d = *impl_;
   auto [it, added] = d.curves.try_emplace(spec.id);
-  it->second.spec = spec;
+  it->second.setSpec(spec);
   if (added)
     d.order.push_back(spec.id);
   else
@@ -91,20 +105,22 @@ void CurvePlot::setCurve(const CurveSpec& spec) {
   request();
 }
 
-void CurvePlot::setPoints(const QString& id, std::vector<CurvePoint> points) {
+void CurvePlot::setPoints(const QString& id, const std::vector<CurvePoint>& points) {
   auto it = impl_->curves.find(id);
   if (it == impl_->curves.end()) return;
-  it->second.points = std::move(points);
-  request();
+  Curve& curve = it->second;
+  if (std::equal(points.begin(), points.end(), curve.points().begin(), curve.points().end())) return;
+  curve.data.clear();
+  curve.average.clear();
+  for (const CurvePoint& p : points) curve.append(p);
+  requestForPoints();
 }
 
-void CurvePlot::append(const QString& id, const std::vector<CurvePoint>& points) {
+void CurvePlot::append(const QString& id, const CurvePoints& points, std::size_t from) {
   auto it = impl_->curves.find(id);
-  if (it == impl_->curves.end() || points.empty()) return;
-  auto& have = it->second.points;
-  while (!have.empty() && have.back().x >= points.front().x) have.pop_back();
-  have.insert(have.end(), points.begin(), points.end());
-  request();
+  if (it == impl_->curves.end() || from >= points.size()) return;
+  for (std::size_t i = from; i < points.size(); ++i) it->second.append(points[i]);
+  requestForPoints();
 }
 
 void CurvePlot::removeCurve(const QString& id) {
@@ -131,10 +147,10 @@ void CurvePlot::setCurveShown(const QString& id, bool shown) {
   request();
 }
 
-const std::vector<CurvePoint>& CurvePlot::points(const QString& id) const {
-  static const std::vector<CurvePoint> nothing;
+const CurvePoints& CurvePlot::points(const QString& id) const {
+  static const CurvePoints nothing;
   auto it = impl_->curves.find(id);
-  return it == impl_->curves.end() ? nothing : it->second.points;
+  return it == impl_->curves.end() ? nothing : it->second.points();
 }
 
 QStringList CurvePlot::curves() const { return {impl_->order.begin(), impl_->order.end()}; }
@@ -163,8 +179,7 @@ void CurvePlot::setLogY(bool on) {
 bool CurvePlot::logY() const { return impl_->plot->yAxis->scaleType() == QCPAxis::stLogarithmic; }
 
 void CurvePlot::setFullX(std::optional<double> last_step) {
-  impl_->full_x = last_step;
-  request();
+  if (std::exchange(impl_->full_x, last_step) != last_step) request();
 }
 
 void CurvePlot::setRangeX(double low, double high, bool by_user) {
@@ -210,22 +225,33 @@ void CurvePlot::userMoved() {
 }
 
 void CurvePlot::request() {
-  if (std::exchange(impl_->queued, true)) return;
-  QTimer::singleShot(0, this, [this] { refresh(); });
+  impl_->due.start(0);
+}
+
+/// Points may arrive faster than they can be drawn.
+void CurvePlot::requestForPoints() {
+  Impl& d = *impl_;
+  if (d.due.isActive()) return;
+  const double rest = std::min(k_longest_rest_ms, k_rest * (d.feeding_ms + d.drawing_ms));
+  const double left = d.since_drawn.isValid() ? rest - double(d.since_drawn.elapsed()) : 0;
+  d.due.start(std::max(0, int(left)));
 }
 
 void CurvePlot::refresh() {
   Impl& d = *impl_;
-  d.queued = false;
+  d.due.stop();
+  QElapsedTimer clock;
+  clock.start();
   const QCPRange before = d.plot->xAxis->range();
   if (d.follow) d.autoscale();
   d.feed();
   d.margins(this);
   const bool empty = std::none_of(d.curves.begin(), d.curves.end(),
-                                  [](const auto& c) { return !c.second.points.empty(); });
+                                  [](const auto& c) { return !c.second.points().empty(); });
   d.placeholder->setVisible(empty && !d.placeholder->text().isEmpty());
   d.placeholder->setGeometry(d.plot->axisRect()->rect().adjusted(24, 8, -24, -8));
   if (d.cross_x) setCrosshair(d.cross_x);
+  d.feeding_ms = double(clock.nsecsElapsed()) / 1e6;
   d.plot->replot(QCustomPlot::rpQueuedRefresh);
   const QCPRange after = d.plot->xAxis->range();
   if (d.follow && before != after) Q_EMIT rangeXChanged(after.lower, after.upper, false);

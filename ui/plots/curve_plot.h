@@ -1,7 +1,8 @@
 #pragma once
 /// Curves over optimizer steps: intervals as bands, the raw curve behind a smoothed one, names at
 /// the curves' ends, a crosshair with exact values, and a zoom that arriving data do not undo. All
-/// points are kept; only the screen is thinned.
+/// points are kept; only the screen is thinned. Points that keep arriving are drawn as often as
+/// leaves most of the time to the rest of the window.
 
 #include <QPicture>
 #include <QRect>
@@ -11,7 +12,7 @@
 #include <optional>
 #include <vector>
 
-#include "ui/plots/thinning.h"
+#include "ui/plots/curve_data.h"
 #include "ui/theme.h"
 
 namespace ui {
@@ -33,13 +34,13 @@ class CurvePlot : public QWidget {
   ~CurvePlot() override;
 
   void setCurve(const CurveSpec& spec);  ///< adds, or restyles and keeps the points
-  void setPoints(const QString& id, std::vector<CurvePoint> points);  ///< replaces all; x rising
-  void append(const QString& id,
-              const std::vector<CurvePoint>& points);  ///< a lower x cuts the curve back to it
+  void setPoints(const QString& id, const std::vector<CurvePoint>& points);  ///< replaces all; x rising
+  /// Adds all of `points` from the given place on; a lower x cuts the curve back to it.
+  void append(const QString& id, const CurvePoints& points, std::size_t from = 0);
   void removeCurve(const QString& id);
   void clearCurves();
   void setCurveShown(const QString& id, bool shown);
-  const std::vector<CurvePoint>& points(const QString& id) const;
+  const CurvePoints& points(const QString& id) const;
   QStringList curves() const;
 
   void setScaleY(double factor, int decimals);  ///< read-outs show y × factor with so many decimals
@@ -80,6 +81,7 @@ class CurvePlot : public QWidget {
  private:
   struct Impl;
   void request();
+  void requestForPoints();
   void refresh();
   void userMoved();
   std::unique_ptr<Impl> impl_;

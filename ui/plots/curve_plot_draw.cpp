@@ -6,8 +6,31 @@
 #include "ui/plots/plot_parts.h"
 
 namespace ui {
+namespace {
 
-const CurvePoint* nearest(const std::vector<CurvePoint>& points, double x) {
+constexpr int k_most_points = 60'000;  ///< in one picture
+constexpr int k_many_points = 20'000;   ///< from here on drawing takes long
+constexpr double k_raw = 0.3;           ///< strength of the raw curve behind a smoothed one
+
+}  // namespace
+
+void Curve::setSpec(const CurveSpec& now) {
+  const bool other = now.smoothing != spec.smoothing;
+  spec = now;
+  if (!other) return;
+  average = MovingAverage(spec.smoothing);
+  if (spec.smoothing > 0) average.follow(data.points());
+}
+
+void Curve::append(const CurvePoint& point) {
+  const bool back = !points().empty() && points().back().x >= point.x;
+  data.append(point);
+  if (spec.smoothing <= 0) return;
+  if (back) average.clear();
+  average.follow(data.points());
+}
+
+const CurvePoint* nearest(const CurvePoints& points, double x) {
   if (points.empty()) return nullptr;
   auto after = std::lower_bound(points.begin(), points.end(), x,
                                 [](const CurvePoint& p, double v) { return p.x < v; });
@@ -38,10 +61,9 @@ void CurvePlot::Impl::makeItems(Curve& curve, const CurvePlot* owner) {
   }
   if (curve.spec.smoothing > 0) {
     curve.raw = plot->addGraph();
-    curve.raw->setPen(QPen(withAlpha(style.color, 0.3), 1));
+    curve.raw->setLayer("raw");
   }
   curve.line = plot->addGraph();
-  curve.line->setPen(QPen(style.color, style.width, style.dash));
   curve.line->setScatterStyle(scatterStyle(style, colorsFor(scheme).panel));
   curve.line->setAdaptiveSampling(true);
   curve.label = new QCPItemText(plot);
@@ -109,9 +131,9 @@ void CurvePlot::Impl::restyle(const CurvePlot* owner) {
 void CurvePlot::Impl::autoscale() {
   double low = INFINITY, high = -INFINITY;
   for (const auto& [id, curve] : curves) {
-    if (!curve.shown || curve.points.empty()) continue;
-    low = std::min(low, curve.points.front().x);
-    high = std::max(high, curve.points.back().x);
+    if (!curve.shown || curve.points().empty()) continue;
+    low = std::min(low, curve.points().front().x);
+    high = std::max(high, curve.points().back().x);
   }
   if (!(low <= high)) low = high = 0;
   low = std::min(low, 0.0);
@@ -129,13 +151,14 @@ void CurvePlot::Impl::autoscaleY() {
   double low = INFINITY, high = -INFINITY;
   for (const auto& [id, curve] : curves) {
     if (!curve.shown) continue;
-    for (const CurvePoint& p : curve.points) {
-      if (p.x < x.lower || p.x > x.upper || !std::isfinite(p.y) || (logarithmic && p.y <= 0))
-        continue;
-      const double half = curve.spec.band && !logarithmic ? p.err : 0;
-      low = std::min(low, p.y - half);
-      high = std::max(high, p.y + half);
-    }
+    const auto range =
+        curve.data.rangeY(x.lower, x.upper,
+                          logarithmic       ? CurveData::Values::positive
+                          : curve.spec.band ? CurveData::Values::with_intervals
+                                            : CurveData::Values::plain);
+    if (!range) continue;
+    low = std::min(low, range->low);
+    high = std::max(high, range->high);
   }
   if (zero_line) {
     low = std::min(low, 0.0);
@@ -153,38 +176,64 @@ void CurvePlot::Impl::autoscaleY() {
   plot->yAxis->setRange(low - pad, high + pad);
 }
 
+namespace {
+
+void fill(QCPGraph* graph, const std::vector<CurvePoint>& points, double sign) {
+  QVector<QCPGraphData> data;
+  data.reserve(static_cast<qsizetype>(points.size()));
+  for (const CurvePoint& p : points)
+    data.append({p.x, std::isfinite(p.y) ? p.y + sign * p.err
+                                         : std::numeric_limits<double>::quiet_NaN()});
+  graph->data()->set(data, true);
+}
+
+}  // namespace
+
 void CurvePlot::Impl::feed() {
   const QCPRange x = plot->xAxis->range();
-  const int columns = std::max(plot->axisRect()->width(), 1);
-  auto fill = [](QCPGraph* graph, const std::vector<CurvePoint>& points, double sign) {
-    QVector<QCPGraphData> data;
-    data.reserve(static_cast<qsizetype>(points.size()));
-    for (const CurvePoint& p : points)
-      data.append({p.x, std::isfinite(p.y) ? p.y + sign * p.err
-                                           : std::numeric_limits<double>::quiet_NaN()});
-    graph->data()->set(data, true);
-  };
+  int graphs = 0, drawn = 0;
+  for (const auto& [id, curve] : curves)
+    if (curve.shown) graphs += curve.raw ? 2 : 1;
+  const int columns =
+      std::clamp(k_most_points / (4 * std::max(graphs, 1)), 100,
+                 std::max(plot->axisRect()->width(), 100));
   for (auto& [id, curve] : curves) {
     for (QCPGraph* graph : {curve.line, curve.raw, curve.upper, curve.lower})
       if (graph) graph->setVisible(curve.shown);
     if (!curve.shown) continue;
-    const auto raw = thin(curve.points, x.lower, x.upper, columns);
+    const auto raw = curve.data.thin(x.lower, x.upper, columns);
+    drawn += int(raw.size()) * (curve.raw ? 2 : 1);
     if (curve.raw) {
       fill(curve.raw, raw, 0);
-      fill(curve.line,
-           thin(smoothed(curve.points, curve.spec.smoothing), x.lower, x.upper, columns), 0);
+      fill(curve.line, curve.average.data().thin(x.lower, x.upper, columns), 0);
     } else {
       fill(curve.line, raw, 0);
     }
     const SeriesStyle style = curve.spec.style(schemeOf(plot));
     const bool sparse = raw.size() * 14 < static_cast<std::size_t>(columns);
-    curve.line->setScatterStyle(sparse || curve.points.size() == 1
+    curve.line->setScatterStyle(sparse || curve.points().size() == 1
                                     ? scatterStyle(style, colorsOf(plot).panel)
                                     : QCPScatterStyle(QCPScatterStyle::ssNone));
     if (curve.upper) {
       fill(curve.upper, raw, 1);
       fill(curve.lower, raw, -1);
     }
+  }
+  usePens(drawn > k_many_points);
+}
+
+/// Thin, hard-edged and opaque lines are drawn several times as fast; among so many points nobody
+/// sees the difference.
+void CurvePlot::Impl::usePens(bool fast) {
+  plot->setPlottingHint(QCP::phFastPolylines, !fast);
+  for (auto& [id, curve] : curves) {
+    const SeriesStyle style = curve.spec.style(schemeOf(plot));
+    curve.line->setPen(QPen(style.color, fast ? 1 : style.width, style.dash));
+    curve.line->setAntialiased(!fast);
+    if (!curve.raw) continue;
+    curve.raw->setPen(QPen(
+        fast ? mix(colorsOf(plot).panel, style.color, k_raw) : withAlpha(style.color, k_raw), 1));
+    curve.raw->setAntialiased(!fast);
   }
 }
 
@@ -195,10 +244,10 @@ void CurvePlot::Impl::placeLabels(const CurvePlot*) {
   for (const QString& id : order) {
     Curve& curve = curves.at(id);
     curve.label->setVisible(false);
-    if (!curve.shown || curve.points.empty()) continue;
-    const CurvePoint* end = nearest(curve.points, plot->xAxis->range().upper);
+    if (!curve.shown || curve.points().empty()) continue;
+    const CurvePoint* end = nearest(curve.points(), plot->xAxis->range().upper);
     double y = end->y;
-    if (curve.spec.smoothing > 0) y = smoothed(curve.points, curve.spec.smoothing).back().y;
+    if (curve.spec.smoothing > 0) y = curve.average.data().points().back().y;
     if (!std::isfinite(y)) continue;
     ends.emplace_back(
         std::clamp(plot->yAxis->coordToPixel(y), double(area.top()), double(area.bottom())),
@@ -218,7 +267,7 @@ void CurvePlot::Impl::placeLabels(const CurvePlot*) {
   }
   for (auto& [y, curve] : ends) {
     const double end =
-        plot->xAxis->coordToPixel(nearest(curve->points, plot->xAxis->range().upper)->x);
+        plot->xAxis->coordToPixel(nearest(curve->points(), plot->xAxis->range().upper)->x);
     curve->label->position->setCoords(std::min<double>(end, area.right()) + 8, y);
     curve->label->setVisible(true);
   }
@@ -237,7 +286,7 @@ void CurvePlot::Impl::placeCorner(const CurvePlot* owner) {
   double best = INFINITY;
   for (const QString& id : order) {
     const Curve& curve = curves.at(id);
-    const CurvePoint* p = curve.shown ? nearest(curve.points, *cross_x) : nullptr;
+    const CurvePoint* p = curve.shown ? nearest(curve.points(), *cross_x) : nullptr;
     if (!p) continue;
     if (std::abs(p->x - *cross_x) < best) {
       best = std::abs(p->x - *cross_x);

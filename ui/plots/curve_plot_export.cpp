@@ -1,25 +1,42 @@
 #include <QFileDialog>
+#include <charconv>
+#include <iterator>
+#include <string>
 
 #include "ui/plots/curve_plot_impl.h"
 #include "ui/plots/plot_parts.h"
 
 namespace ui {
 
+namespace {
+
+/// The shortest decimal that reads back to the same bits.
+void addNumber(std::string& text, double value) {
+  char digits[32];
+  const auto end = std::to_chars(std::begin(digits), std::end(digits), value).ptr;
+  text.append(digits, end);
+}
+
+}  // namespace
+
 QString CurvePlot::csv() const {
-  QString text = "curve,step,value,half_width_95\n";
-  for (const QString& id : impl_->order)
-    for (const CurvePoint& p : impl_->curves.at(id).points)
-      text += QString("%1,%2,%3,%4\n")
-                  .arg(id, QString::number(p.x, 'g', 17), QString::number(p.y, 'g', 17),
-                       QString::number(p.err, 'g', 17));
-  return text;
+  std::string text = "curve,step,value,half_width_95\n";
+  for (const QString& id : impl_->order) {
+    const std::string name = id.toStdString();
+    for (const CurvePoint& p : impl_->curves.at(id).points()) {
+      text += name;
+      for (double value : {p.x, p.y, p.err}) addNumber(text += ',', value);
+      text += '\n';
+    }
+  }
+  return QString::fromStdString(text);
 }
 
 QString CurvePlot::readOut(double x) const {
   QStringList parts;
   for (const QString& id : impl_->order) {
     const Curve& curve = impl_->curves.at(id);
-    const CurvePoint* p = curve.shown ? nearest(curve.points, x) : nullptr;
+    const CurvePoint* p = curve.shown ? nearest(curve.points(), x) : nullptr;
     if (p)
       parts << QString("%1 %2").arg(curve.spec.label,
                                     exactNumber(p->y * impl_->factor, impl_->decimals));
@@ -28,7 +45,9 @@ QString CurvePlot::readOut(double x) const {
 }
 
 bool CurvePlot::exportTo(const QString& file) const {
-  return exportPlot(impl_->plot, file, objectName(), colorsOf(this).panel, csv());
+  const bool table = file.endsWith(".csv", Qt::CaseInsensitive);
+  return exportPlot(impl_->plot, file, objectName(), colorsOf(this).panel,
+                    table ? csv() : QString());
 }
 
 QPicture CurvePlot::picture(QSize size) {

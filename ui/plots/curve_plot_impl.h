@@ -3,8 +3,10 @@
 
 #include <qcustomplot.h>
 
+#include <QElapsedTimer>
 #include <QLabel>
 #include <QPointer>
+#include <QTimer>
 #include <map>
 
 #include "ui/plots/curve_plot.h"
@@ -13,13 +15,18 @@ namespace ui {
 
 struct Curve {
   CurveSpec spec;
-  std::vector<CurvePoint> points;
+  CurveData data;
+  MovingAverage average;  ///< follows `data` where the curve is smoothed
   bool shown = true;
   QCPGraph* line = nullptr;
   QCPGraph* raw = nullptr;
   QCPGraph* upper = nullptr;
   QCPGraph* lower = nullptr;
   QCPItemText* label = nullptr;
+
+  const CurvePoints& points() const { return data.points(); }
+  void setSpec(const CurveSpec& now);
+  void append(const CurvePoint& point);
 };
 
 struct CurvePlot::Impl {
@@ -37,9 +44,11 @@ struct CurvePlot::Impl {
   int decimals = 4;
   bool zero_line = false;
   bool follow = true;
-  bool queued = false;
   bool setting_range = false;
   int replots = 0;
+  QTimer due;  ///< of the next picture
+  QElapsedTimer since_drawn;
+  double feeding_ms = 0, drawing_ms = 0;  ///< of the last picture
 
   void makeItems(Curve& curve, const CurvePlot* owner);
   void dropItems(Curve& curve);
@@ -47,13 +56,14 @@ struct CurvePlot::Impl {
   void autoscale();
   void autoscaleY();
   void feed();
+  void usePens(bool fast);
   void placeLabels(const CurvePlot* owner);
   void placeCorner(const CurvePlot* owner);
   void margins(const CurvePlot* owner);
 };
 
 /// The point nearest to x, if any.
-const CurvePoint* nearest(const std::vector<CurvePoint>& points, double x);
+const CurvePoint* nearest(const CurvePoints& points, double x);
 QString exactNumber(double value, int decimals);
 
 }  // namespace ui

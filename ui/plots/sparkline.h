@@ -4,7 +4,7 @@
 #include <QWidget>
 #include <vector>
 
-#include "ui/plots/thinning.h"
+#include "ui/plots/curve_data.h"
 
 namespace ui {
 
