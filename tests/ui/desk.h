@@ -19,11 +19,11 @@ struct Desk {
   engine::Paths paths{folder / "project.db", folder / "runs", folder / "log.txt", folder / "cache"};
   QString settings = QString::fromStdString((folder / "settings.ini").string());
 
-  std::unique_ptr<ui::MainWindow> open() {
+  std::unique_ptr<ui::MainWindow> open(engine::Execute execute = test::execute()) {
     std::filesystem::create_directories(paths.checkpoints);
     std::filesystem::create_directories(paths.cache);
     auto bridge = std::make_unique<ui::EngineBridge>(
-        std::make_unique<engine::Session>(paths, test::execute()), paths.store);
+        std::make_unique<engine::Session>(paths, std::move(execute)), paths.store);
     auto window = std::make_unique<ui::MainWindow>(
         std::move(bridge), std::make_unique<QSettings>(settings, QSettings::IniFormat));
     window->show();

@@ -4,18 +4,17 @@
 
 #include <QClipboard>
 #include <QComboBox>
-#include <QElapsedTimer>
 #include <QFileInfo>
 #include <QListView>
 #include <QProcess>
 #include <QPushButton>
 #include <QTabBar>
 #include <QTest>
-#include <QTimer>
 #include <algorithm>
-#include <ctime>
 
 #include "execute_for_test.h"
+#include "gap_monitor.h"
+#include "pictures.h"
 #include "tests/support/temp_dir.h"
 #include "ui/forms/schedule_editor.h"
 #include "ui/forms/step_lane.h"
@@ -31,54 +30,7 @@
 
 namespace {
 
-/// Seconds that this thread has computed: what other programs take of the processor is not in it.
-double computed() {
-  timespec now{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return double(now.tv_sec) + 1e-9 * double(now.tv_nsec);
-}
-
-/// Gaps between turns of the event loop: how long the window would not have answered, by the clock
-/// and by what it computed itself.
-class GapMonitor : public QObject {
- public:
-  GapMonitor() {
-    timer_.setTimerType(Qt::PreciseTimer);
-    timer_.setInterval(1);
-    connect(&timer_, &QTimer::timeout, this, [this] {
-      gaps_.push_back(double(clock_.nsecsElapsed()) / 1e6);
-      own_.push_back(1e3 * (computed() - last_));
-      clock_.start();
-      last_ = computed();
-    });
-  }
-  void start() {
-    clock_.start();
-    last_ = computed();
-    timer_.start();
-  }
-  void stop() { timer_.stop(); }
-  double quantile(double q) const { return quantileOf(gaps_, q); }
-  double ownQuantile(double q) const { return quantileOf(own_, q); }
-  std::size_t count() const { return gaps_.size(); }
-
- private:
-  static double quantileOf(std::vector<double> values, double q) {
-    std::sort(values.begin(), values.end());
-    return values.empty() ? 0 : values[std::size_t(q * double(values.size() - 1))];
-  }
-  QTimer timer_;
-  QElapsedTimer clock_;
-  double last_ = 0;
-  std::vector<double> gaps_, own_;
-};
-
-QString pictures() {
-  const QString scale = qEnvironmentVariable("QT_SCALE_FACTOR");
-  return QString(EQUIPOISE_BINARY_DIR) +
-         (test::scripted() ? "/screenshots" : "/screenshots/engine") +
-         (scale.isEmpty() ? "" : "/scale-" + scale);
-}
+QString pictures() { return test::pictures(test::scripted() ? "" : "engine"); }
 
 constexpr int k_run_limit_ms =
     280'000;  ///< a real example conversion takes up to two minutes on two cores
@@ -104,7 +56,7 @@ class TestFirstMinutes : public QObject {
     std::filesystem::create_directories(folder_ / "cache");
     engine::Paths paths{folder_ / "project.db", folder_ / "runs", folder_ / "log.txt",
                         folder_ / "cache"};
-    const double start = computed();
+    const double start = test::computed();
     auto bridge = std::make_unique<ui::EngineBridge>(
         std::make_unique<engine::Session>(paths, test::execute()), paths.store);
     const QString settings = QString::fromStdString((folder_ / "settings.ini").string());
@@ -113,7 +65,7 @@ class TestFirstMinutes : public QObject {
     window_->resize(1280, 800);
     window_->show();
     QVERIFY(QTest::qWaitForWindowExposed(window_.get()));
-    const double seconds = computed() - start;
+    const double seconds = test::computed() - start;
     QVERIFY2(seconds < 1.5, qPrintable(QString("usable after %1 s of computing").arg(seconds)));
     QVERIFY(window_->saveScreenshots(pictures(), "-empty"));
   }
@@ -145,7 +97,7 @@ class TestFirstMinutes : public QObject {
     QTRY_COMPARE(window_->page(), ui::MainWindow::Run);
     ui::CurvePlot* plot = window_->runPage()->accuracyPlot();
     QTRY_VERIFY_WITH_TIMEOUT(plot->points("hybrid").size() >= 1, k_run_limit_ms);
-    GapMonitor gaps;
+    test::GapMonitor gaps;
     gaps.start();
     QTRY_VERIFY_WITH_TIMEOUT(plot->points("hybrid").size() >= 12, k_run_limit_ms);
     QTRY_VERIFY_WITH_TIMEOUT(window_->runPage()->lossPlot()->points("train/loss").size() > 60,
