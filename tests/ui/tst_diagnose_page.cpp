@@ -4,7 +4,6 @@
 #include <QAbstractItemModelTester>
 #include <QApplication>
 #include <QComboBox>
-#include <QDir>
 #include <QDoubleSpinBox>
 #include <QElapsedTimer>
 #include <QLabel>
@@ -21,6 +20,7 @@
 #include "engine/diagnose.h"
 #include "engine/session.h"
 #include "execute_for_test.h"
+#include "pictures.h"
 #include "tests/support/temp_dir.h"
 #include "ui/forms/copy_table.h"
 #include "ui/main_window.h"
@@ -120,8 +120,7 @@ class TestDiagnosePage : public QObject {
     DiagnosePage* page = desk.page();
     for (auto* table : page->findChildren<ui::CopyTable*>()) new QAbstractItemModelTester(table->rows(), QAbstractItemModelTester::FailureReportingMode::QtTest, table);
     const QStringList names{"exposure", "distance", "length", "layers", "knockout", "maps", "features", "whatif", "examples", "beside"};
-    const QString folder = QString(EQUIPOISE_BINARY_DIR) + "/screenshots";
-    QDir().mkpath(folder);
+    const QString folder = test::pictures();
     page->whatIf()->weight()->setValue(1.0);
     QTRY_VERIFY_WITH_TIMEOUT(!page->busy() && page->whatIf()->tried(), 60000);
     QTest::mouseClick(page->beside()->add(), Qt::LeftButton);

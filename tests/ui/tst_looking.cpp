@@ -22,6 +22,7 @@
 #include <fstream>
 
 #include "execute_for_test.h"
+#include "pictures.h"
 #include "tests/support/temp_dir.h"
 #include "ui/forms/copy_table.h"
 #include "ui/forms/job_line.h"
@@ -371,9 +372,9 @@ class TestLooking : public QObject {
     QTRY_VERIFY_WITH_TIMEOUT(!task->busy() && task->choices()->model()->rowCount() == 4, 20000);
     QTest::mouseClick(task->findChild<QPushButton*>("score"), Qt::LeftButton);
     QTRY_VERIFY(task->choices()->model()->columnCount() == 7);  // with per-character columns
-    QVERIFY(desk.window->saveScreenshots(QString(EQUIPOISE_BINARY_DIR) + "/screenshots", "-real", k_looking));
+    QVERIFY(desk.window->saveScreenshots(test::pictures(), "-real", k_looking));
     desk.window->setZoom(1.5);
-    QVERIFY(desk.window->saveScreenshots(QString(EQUIPOISE_BINARY_DIR) + "/screenshots", "-text150", k_looking));
+    QVERIFY(desk.window->saveScreenshots(test::pictures(), "-text150", k_looking));
     desk.window->setZoom(1);
   }
 };

@@ -3,7 +3,6 @@
 
 #include <QApplication>
 #include <QComboBox>
-#include <QDir>
 #include <QDoubleSpinBox>
 #include <QLabel>
 #include <QLineEdit>
@@ -18,6 +17,7 @@
 #include "engine/bench.h"
 #include "engine/diagnose.h"
 #include "tests/ui/desk.h"
+#include "tests/ui/pictures.h"
 #include "ui/forms/copy_table.h"
 #include "ui/models/comparison.h"
 #include "ui/models/efficiency.h"
@@ -239,8 +239,7 @@ class TestMeasuring : public QObject {
     QCOMPARE(page->startButton()->toolTip(), "A run is training");
     again->showPage(ui::MainWindow::Efficiency);
     page->setBlocked({});
-    const QString folder = QString(EQUIPOISE_BINARY_DIR) + "/screenshots";
-    QDir().mkpath(folder);
+    const QString folder = test::pictures();
     for (int q = 0; q < int(ui::quantities().size()); ++q) {
       page->showQuantity(q);
       QVERIFY(again->saveScreenshots(folder, QString("-%1").arg(q), {ui::MainWindow::Efficiency}));

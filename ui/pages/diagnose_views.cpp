@@ -1,6 +1,8 @@
 #include "ui/pages/diagnose_views.h"
 
 #include <QComboBox>
+#include <QEvent>
+#include <QFontMetrics>
 #include <QPainter>
 #include <algorithm>
 #include <cmath>
@@ -24,22 +26,37 @@ class ComponentLegend : public QWidget {
  public:
   ComponentLegend() {
     setAccessibleName("Components");
-    setFixedSize(int(std::size(k_scored)) * k_place, 20);
+    setSizePolicy(QSizePolicy::Fixed, QSizePolicy::Fixed);
+  }
+
+  QSize sizeHint() const override {
+    const QFontMetrics fm(secondaryFont());
+    int width = 0;
+    for (const char* name : k_scored) width += placeOf(fm, name);
+    return {width, fm.height() + 4};
   }
 
  protected:
   void paintEvent(QPaintEvent*) override {
     QPainter p(this);
     p.setFont(secondaryFont());
-    for (int i = 0; i < int(std::size(k_scored)); ++i) {
-      p.fillRect(i * k_place, 5, 10, 10, componentStyle(k_scored[i], schemeOf(this)).color);
+    const QFontMetrics fm(secondaryFont());
+    const int square = fm.ascent() * 3 / 4;
+    int x = 0;
+    for (const char* name : k_scored) {
+      p.fillRect(x, (height() - square) / 2, square, square, componentStyle(name, schemeOf(this)).color);
       p.setPen(colorsOf(this).secondary);
-      p.drawText(QRect(i * k_place + 15, 0, k_place - 15, height()), Qt::AlignLeft | Qt::AlignVCenter, k_scored[i]);
+      p.drawText(QRect(x + square + 5, 0, fm.horizontalAdvance(name) + 2, height()), Qt::AlignLeft | Qt::AlignVCenter, name);
+      x += placeOf(fm, name);
     }
+  }
+  void changeEvent(QEvent* event) override {
+    QWidget::changeEvent(event);
+    if (changesLook(event)) updateGeometry();
   }
 
  private:
-  static constexpr int k_place = 76;
+  static int placeOf(const QFontMetrics& fm, const char* name) { return fm.ascent() * 3 / 4 + 5 + fm.horizontalAdvance(name) + 16; }
 };
 
 QVBoxLayout* columnOf(QWidget* page) {
