@@ -77,8 +77,6 @@ FieldEditor::FieldEditor(RecipeDocument* document, const engine::Field& field, Q
   auto* layout = new QVBoxLayout(this);
   layout->setContentsMargins(0, 0, 0, 0);
   layout->setSpacing(2);
-  auto* head = new QHBoxLayout;
-  head->setSpacing(5);
   if (check_) {
     // A check box carries its own label; the empty line above keeps its box level with its
     // neighbours'.
@@ -97,6 +95,8 @@ FieldEditor::FieldEditor(RecipeDocument* document, const engine::Field& field, Q
     label_->setProperty("role", "secondary");
     label_->setBuddy(control());
     label_->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
+    auto* head = new QHBoxLayout;
+    head->setSpacing(5);
     head->addWidget(label_, 1);
     head->addWidget(mark_, 0, Qt::AlignVCenter);
     layout->addLayout(head);
