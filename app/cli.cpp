@@ -18,6 +18,7 @@ int main(int argc, char** argv) {
   cli.add_option("--json", common.json, "Machine-readable results into FILE, or - for standard output");
   int code = 0;
   app::add_run_commands(cli, common, code);
+  app::add_trash_commands(cli, common, code);
   app::add_model_commands(cli, common, code);
   app::add_inspect_commands(cli, common, code);
   app::add_load_command(cli, common);

@@ -27,6 +27,7 @@ struct WrongUse : std::runtime_error { using std::runtime_error::runtime_error; 
 
 /// Each command sets `code` to its exit code.
 void add_run_commands(CLI::App& cli, const Common& common, int& code);
+void add_trash_commands(CLI::App& cli, const Common& common, int& code);  ///< delete, restore, purge
 void add_model_commands(CLI::App& cli, const Common& common, int& code);
 void add_inspect_commands(CLI::App& cli, const Common& common, int& code);
 void add_load_command(CLI::App& cli, const Common& common);
@@ -55,7 +56,7 @@ std::string shown_score(const engine::StoredEvaluation& e);  ///< percent, or th
 /// SIGINT and SIGTERM set it from here on; 0 before.
 const std::atomic<int>& watch_signals();
 
-/// Finds a run by id, name or unique beginning of a name. Throws engine::InputError.
+/// Finds a run by id, name or unique beginning of a name. Throws engine::InputError, which says where only the trash has one.
 engine::RunInfo find_run(const engine::RunReader& reader, const std::string& text);
 /// A preset by name, or a recipe file. Throws WrongUse with the file's problems.
 engine::Recipe preset_or_file(const std::string& name);

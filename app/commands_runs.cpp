@@ -136,12 +136,14 @@ std::string local_time(std::int64_t ms) {
   return text;
 }
 
-void list_runs(const Common& common) {
+void list_runs(const Common& common, bool trash) {
   const engine::RunReader reader(default_paths(common.store).store);
   Json list = Json::array();
   for (const auto& run : reader.runs()) {
+    if ((run.trashed_ms != 0) != trash) continue;
     list.push_back({{"id", run.id}, {"name", run.name}, {"state", engine::to_string(run.state)},
                     {"started", run.started_ms}, {"steps", run.steps}, {"seed", run.seed}, {"tags", run.tags}});
+    if (trash) list.back()["trashed"] = run.trashed_ms;
     if (common.json != "-")
       std::printf("%5lld  %-28s %-12s %s  %lld/%lld steps  %.0f s  %s\n", static_cast<long long>(run.id), run.name.c_str(),
                   engine::to_string(run.state), local_time(run.started_ms).c_str(), static_cast<long long>(run.steps),
@@ -377,7 +379,7 @@ int run_all(const Common& common, const std::vector<engine::Recipe>& recipes, bo
 void add_run_commands(CLI::App& cli, const Common& common, int& code) {
   static RunOptions o;
   static std::vector<std::string> names;
-  static bool over_seeds = false;
+  static bool over_seeds = false, trash = false;
   static std::string task = "all", tags, notes, to;
   auto* run = cli.add_subcommand("run", "Run a recipe; the last line of standard output is the run's id");
   run->add_option("recipe", o.recipe, "A recipe file (YAML), or a preset (equipoise recipe lists them)")->required();
@@ -393,7 +395,9 @@ void add_run_commands(CLI::App& cli, const Common& common, int& code) {
   resume->add_option("run", o.run, "Id or name")->required();
   resume->callback([&] { code = resume_run(common, o.run); });
 
-  cli.add_subcommand("runs", "List the store's runs")->callback([&] { list_runs(common); });
+  auto* list = cli.add_subcommand("runs", "List the store's runs");
+  list->add_flag("--trash", trash, "Those that were deleted and can be restored, instead of the others");
+  list->callback([&] { list_runs(common, trash); });
 
   auto* show = cli.add_subcommand("show", "One run: verdict, last scores; with --json every stored point");
   show->add_option("run", o.run, "Id or name")->required();
@@ -404,16 +408,6 @@ void add_run_commands(CLI::App& cli, const Common& common, int& code) {
   compare->add_option("--task", task, "all, local, far or a task's name")->capture_default_str();
   compare->add_flag("--seeds", over_seeds, "One row a setting: mean and 95 % t interval over its seeds");
   compare->callback([&] { over_seeds ? compare_seeds(common, names, task) : compare_runs(common, names, task); });
-
-  auto* remove = cli.add_subcommand("delete", "Delete runs and their checkpoints");
-  remove->add_option("runs", names, "Ids or names")->required();
-  remove->callback([&] {
-    change_store(common, [&](engine::Session& session, const engine::RunReader& reader) {
-      std::vector<engine::RunId> ids;  // all are found before any goes
-      for (const auto& name : names) ids.push_back(find_run(reader, name).id);
-      for (auto id : ids) session.remove(id);
-    });
-  });
 
   auto* tag = cli.add_subcommand("tag", "Set a run's name, tags and notes");
   tag->add_option("run", o.run, "Id or name")->required();

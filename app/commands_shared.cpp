@@ -50,6 +50,10 @@ const std::atomic<int>& watch_signals() {
 
 engine::RunInfo find_run(const engine::RunReader& reader, const std::string& text) {
   if (auto run = reader.find(text)) return *run;
+  if (const auto run = reader.find_in_trash(text)) {
+    const std::string id = std::to_string(run->id);
+    throw engine::InputError("no run \"" + text + "\" in this store but run " + id + " in the trash; `equipoise restore " + id + "` brings it back");
+  }
   throw engine::InputError("no run \"" + text + "\" in this store; `equipoise runs` lists them");
 }
 

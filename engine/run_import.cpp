@@ -59,16 +59,36 @@ struct Listed {
   RunId id = 0;
   std::string name, state, recipe;
   std::int64_t last_seq = 0;
+  bool trashed = false;
 };
 
 std::map<Identity, std::vector<Listed>> list_runs(sqlite::Database& db) {
   sqlite::Statement read(
-      db, "SELECT id,hash,seed,created_ms,host,name,state,last_seq,recipe FROM runs ORDER BY id");
+      db, std::string("SELECT id,hash,seed,created_ms,host,name,state,last_seq,recipe,") +
+              (has_trash(db) ? "id IN (SELECT run FROM trash)" : "0") + " FROM runs ORDER BY id");
   std::map<Identity, std::vector<Listed>> runs;
   while (read.step())
     runs[{read.text(1), read.integer(2), read.integer(3), read.text(4)}].push_back(
-        {read.integer(0), read.text(5), read.text(6), read.text(8), read.integer(7)});
+        {read.integer(0), read.text(5), read.text(6), read.text(8), read.integer(7),
+         read.integer(9) != 0});
   return runs;
+}
+
+/// Settings tried on a run afterwards are events too, but none of its work.
+struct EventCounts {
+  std::int64_t work = 0, what_ifs = 0;
+};
+
+EventCounts count_events(sqlite::Database& db, RunId run) {
+  const KeyRange keys = keys_of(run);
+  sqlite::Statement read(
+      db,
+      "SELECT count(*),count(s.id) FROM events e LEFT JOIN scores s ON e.kind='evaluated' AND "
+      "s.id=e.first AND e.count>0 AND substr(s.component,1,length(?3))=?3 WHERE e.id>=?1 AND "
+      "e.id<?2");
+  read.bind(1, keys.first).bind(2, keys.end).bind(3, k_what_if);
+  if (!read.step()) return {};
+  return {read.integer(0) - read.integer(1), read.integer(1)};
 }
 
 /// Files that come into their place together with the rows, or go.
@@ -170,10 +190,10 @@ class Import {
         if (known != here.end() && i < known->second.size()) {
           const Listed& own = known->second[i];
           report_.known.push_back({run.id, own.id, run.name});
-          if (run.last_seq > own.last_seq)
-            report_.notes.push_back(
-                run.name + " has gone on in the other store since it was taken over; delete run " +
-                std::to_string(own.id) + " here to take it over again");
+          note_known(run, own);
+        } else if (run.trashed) {
+          report_.notes.push_back(run.name + " (" + std::to_string(run.id) +
+                                  ") is in the trash there and was left out");
         } else if (at_work && (run.state == "running" || run.state == "queued")) {
           report_.notes.push_back(run.name + " (" + std::to_string(run.id) + ") is still " +
                                   run.state + " there and was left out");
@@ -184,6 +204,22 @@ class Import {
     }
     std::ranges::sort(chosen_, {}, &Listed::id);
     std::ranges::sort(report_.known, {}, &ImportedRun::there);
+  }
+
+  /// What a run that is here has in the other store only.
+  void note_known(const Listed& there, const Listed& own) {
+    const std::string here = "run " + std::to_string(own.id);
+    if (own.trashed)
+      report_.notes.push_back(there.name + " is " + here + " in the trash here; restore it");
+    if (there.last_seq == own.last_seq) return;
+    const EventCounts theirs = count_events(from_, there.id), ours = count_events(to_, own.id);
+    if (theirs.work > ours.work)
+      report_.notes.push_back(there.name +
+                              " has gone on in the other store since it was taken over; delete " +
+                              here + " here for good to take it over again");
+    else if (theirs.what_ifs > ours.what_ifs)
+      report_.notes.push_back(there.name + " has what-if settings in the other store that " + here +
+                              " here has not");
   }
 
   /// Only from <other>.runs/<id>/<its name>: what a foreign file names as a path is not followed

@@ -33,10 +33,15 @@ sqlite::Mode reading_mode(const std::filesystem::path& store) {
 
 namespace {
 
-constexpr const char* k_run_columns =
-    "SELECT "
-    "id,name,state,message,recipe,hash,seed,started_ms,ended_ms,created_ms,steps,total_steps,"
-    "seconds_bits,device,dtype,host,version,tags,notes,attempt,last_seq FROM runs ";
+/// `trashed_ms` is a column of the answer.
+std::string select_runs(bool with_trash) {
+  return std::string(
+             "SELECT "
+             "id,name,state,message,recipe,hash,seed,started_ms,ended_ms,created_ms,steps,total_steps,"
+             "seconds_bits,device,dtype,host,version,tags,notes,attempt,last_seq,") +
+         (with_trash ? "ifnull((SELECT since_ms FROM trash WHERE run=runs.id),0)" : "0") +
+         " AS trashed_ms FROM runs ";
+}
 
 RunInfo run_of(const sqlite::Statement& row) {
   RunInfo info;
@@ -61,6 +66,7 @@ RunInfo run_of(const sqlite::Statement& row) {
   info.notes = row.text(18);
   info.attempt = row.integer(19);
   info.last_seq = row.integer(20);
+  info.trashed_ms = row.integer(21);
   return info;
 }
 
@@ -104,10 +110,17 @@ struct RunReader::Impl {
     prepare_for_reading(db, store_schema());
   }
 
+  /// A writer may add the trash while this reader is open; it never goes again.
+  std::string select() {
+    knows_trash = knows_trash || has_trash(db);
+    return select_runs(knows_trash);
+  }
+  std::optional<RunInfo> find(const std::string& text, bool trashed);
   SeriesMap points(RunId run, bool live);
   std::vector<StoredEvaluation> evaluations(RunId run, bool what_if);
 
   mutable sqlite::Database db;
+  bool knows_trash = false;
 };
 
 RunReader::RunReader(const std::filesystem::path& store) : impl_(std::make_unique<Impl>(store)) {}
@@ -123,7 +136,7 @@ RunReader::Snapshot::Snapshot(const RunReader& reader)
 RunReader::Snapshot::~Snapshot() = default;
 
 std::vector<RunInfo> RunReader::runs() const {
-  sqlite::Statement read(impl_->db, std::string(k_run_columns) + "ORDER BY id DESC");
+  sqlite::Statement read(impl_->db, impl_->select() + "ORDER BY id DESC");
   std::vector<RunInfo> runs;
   while (read.step()) {
     runs.push_back(run_of(read));
@@ -135,30 +148,40 @@ std::vector<RunInfo> RunReader::runs() const {
 }
 
 std::optional<RunInfo> RunReader::run(RunId run) const {
-  sqlite::Statement read(impl_->db, std::string(k_run_columns) + "WHERE id=?");
+  sqlite::Statement read(impl_->db, impl_->select() + "WHERE id=?");
   if (!read.bind(1, run).step()) return std::nullopt;
   return run_of(read);
 }
 
-std::optional<RunInfo> RunReader::find(const std::string& text) const {
+std::optional<RunInfo> RunReader::Impl::find(const std::string& text, bool trashed) {
   if (text.empty()) return std::nullopt;
-  const sqlite::ReadTransaction transaction(impl_->db);
+  const sqlite::ReadTransaction transaction(db);
+  const std::string from = select();
+  const auto first = [&](const std::string& rest, const auto& value) -> std::optional<RunInfo> {
+    sqlite::Statement read(db, from + "WHERE (trashed_ms<>0)=?1 AND " + rest);
+    if (!read.bind(1, std::int64_t{trashed}).bind(2, value).step()) return std::nullopt;
+    return run_of(read);
+  };
   RunId id = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
   if (error == std::errc() && end == text.data() + text.size()) {
-    if (auto found = run(id)) return found;
+    if (auto found = first("id=?2", id)) return found;
   }
-  {
-    sqlite::Statement exact(impl_->db,
-                            std::string(k_run_columns) + "WHERE name=? ORDER BY id DESC LIMIT 1");
-    if (exact.bind(1, text).step()) return run_of(exact);
-  }
-  sqlite::Statement beginning(
-      impl_->db,
-      "SELECT max(id) FROM runs WHERE substr(name,1,length(?1))=?1 GROUP BY name LIMIT 2");
-  if (!beginning.bind(1, text).step()) return std::nullopt;
+  if (auto found = first("name=?2 ORDER BY id DESC LIMIT 1", text)) return found;
+  sqlite::Statement beginning(db, "SELECT max(id) FROM (" + from +
+                                      ") WHERE (trashed_ms<>0)=?1 AND substr(name,1,length(?2))=?2 "
+                                      "GROUP BY name LIMIT 2");
+  if (!beginning.bind(1, std::int64_t{trashed}).bind(2, text).step()) return std::nullopt;
   id = beginning.integer(0);
-  return beginning.step() ? std::nullopt : run(id);
+  if (beginning.step()) return std::nullopt;
+  return first("id=?2", id);
+}
+
+std::optional<RunInfo> RunReader::find(const std::string& text) const {
+  return impl_->find(text, false);
+}
+std::optional<RunInfo> RunReader::find_in_trash(const std::string& text) const {
+  return impl_->find(text, true);
 }
 
 SeriesMap RunReader::Impl::points(RunId run, bool live) {
@@ -191,6 +214,22 @@ SeriesMap RunReader::Impl::points(RunId run, bool live) {
 
 SeriesMap RunReader::series(RunId run) const { return impl_->points(run, true); }
 SeriesMap RunReader::superseded(RunId run) const { return impl_->points(run, false); }
+
+std::vector<StepTime> RunReader::step_times(RunId run) const {
+  const sqlite::ReadTransaction transaction(impl_->db);
+  LiveSteps steps(impl_->db, run);
+  const KeyRange keys = keys_of(run);
+  OrderedRows rows(impl_->db, "SELECT id,kind,attempt,bits,time_ms FROM events", keys.first, keys.end);
+  std::vector<StepTime> times;
+  while (rows.step()) {
+    const auto& row = rows.row();
+    if (row.text(1) != "points" || !steps.holds(row.integer(2), row.integer(3))) continue;
+    const StepTime now{row.integer(3), row.integer(4)};
+    if (times.empty() || (now.step > times.back().step && now.time_ms >= times.back().time_ms))
+      times.push_back(now);
+  }
+  return times;
+}
 
 std::vector<StoredEvaluation> RunReader::Impl::evaluations(RunId run, bool what_if) {
   const sqlite::ReadTransaction transaction(db);

@@ -37,9 +37,11 @@ struct RunInfo {
   std::string tags, notes;
   std::int64_t attempt = 0;
   std::int64_t last_seq = 0;
+  std::int64_t trashed_ms = 0;   ///< when it went to the trash; 0: it is not there
 };
 
 struct SeriesPoint { std::int64_t step = 0; double value = 0; };
+struct StepTime { std::int64_t step = 0, time_ms = 0; };  ///< when points of a step were stored, UTC
 struct StoredEvaluation {
   std::int64_t step = 0, window = 0;
   std::string component, task, metric;
@@ -76,12 +78,14 @@ class RunReader {
   ~RunReader();
   RunReader(RunReader&&) noexcept;
 
-  std::vector<RunInfo> runs() const;                 ///< newest first
+  std::vector<RunInfo> runs() const;                 ///< newest first, with those in the trash
   std::optional<RunInfo> run(RunId run) const;
-  /// By id, by exact name (newest of that name), or by a unique beginning of the name.
+  /// By id, by exact name (newest of that name), or by a unique beginning of the name; none that is in the trash.
   std::optional<RunInfo> find(const std::string& text) const;
+  std::optional<RunInfo> find_in_trash(const std::string& text) const;  ///< the same among those in the trash
   std::map<std::string, std::vector<SeriesPoint>> series(RunId run) const;  ///< live points only, every one, by step
   std::map<std::string, std::vector<SeriesPoint>> superseded(RunId run) const;  ///< points of attempts gone back behind
+  std::vector<StepTime> step_times(RunId run) const;                        ///< of the live points; both rise
   std::vector<StoredEvaluation> evaluations(RunId run) const;               ///< live ones, by step
   std::vector<StoredEvaluation> what_ifs(RunId run) const;                  ///< live ones, by step, as they were stored
   std::vector<std::uint8_t> outcomes(RunId run, std::int64_t step, const std::string& component,
@@ -128,12 +132,16 @@ class RunWriter {
   void append(std::vector<Event>& events);
   void set_state(RunId run, RunState state, const std::string& message);
   void annotate(RunId run, const std::string& name, const std::string& tags, const std::string& notes);
-  void remove(RunId run);
+  /// Into the trash or back, all of them in one transaction. Rows and checkpoints stay as they are. Throws StoreError where
+  /// one is not in the store; nothing is changed then.
+  void set_trashed(const std::vector<RunId>& runs, bool trashed);
+  void remove(RunId run);                                ///< every row, for good
   std::vector<RunId> mark_interrupted();                 ///< runs left running or queued by a process that died
   /// Copies every run of the store `other` that is not here, with all rows, and its checkpoints from "<other>.runs/<run>"
   /// to "<runs>/<number here>", whose paths the rows then have. One transaction: all of them or none, files included. A run
-  /// is known by recipe hash, seed, creation time and host, since name, tags and notes may be changed later. Runs that
-  /// another program is working on there are left out; those whose program died come as interrupted. Throws StoreError:
+  /// is known by recipe hash, seed, creation time and host, since name, tags and notes may be changed later. Runs in the
+  /// other's trash, or that another program is working on there, are left out; those whose program died come as
+  /// interrupted. Throws StoreError:
   /// `other` is missing, this store, newer, older, damaged; a file cannot be copied.
   StoreImport take_over(const std::filesystem::path& other, const std::filesystem::path& runs);
 

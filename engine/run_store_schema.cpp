@@ -55,6 +55,10 @@ CREATE TABLE checkpoints(
   path TEXT NOT NULL, kind TEXT NOT NULL, bytes INTEGER NOT NULL) STRICT;
 )sql";
 
+constexpr const char* k_additions = R"sql(
+CREATE TABLE IF NOT EXISTS trash(run INTEGER PRIMARY KEY, since_ms INTEGER NOT NULL) STRICT;
+)sql";
+
 [[noreturn]] void refuse(const sqlite::Database& database, const std::string& why) {
   throw StoreError("The file " + database.file().string() + " " + why + ".");
 }
@@ -127,7 +131,7 @@ void migrate(sqlite::Database& database, const Schema& schema, std::int64_t vers
 }  // namespace
 
 const Schema& store_schema() {
-  static const Schema schema{.version = 1, .create = k_tables, .migrations = {}};
+  static const Schema schema{.version = 1, .create = k_tables, .additions = k_additions, .migrations = {}};
   return schema;
 }
 
@@ -139,6 +143,16 @@ void prepare_for_writing(sqlite::Database& database, const Schema& schema) {
   const std::int64_t version = checked_version(database, schema);
   if (version < schema.version) migrate(database, schema, version);
   check_tables(database);
+  if (has_trash(database)) return;
+  sqlite::WriteTransaction transaction(database, true);
+  database.run(schema.additions);
+  transaction.commit();
+}
+
+bool has_trash(sqlite::Database& database) {
+  return database.integer(
+             "SELECT count(*) FROM sqlite_schema WHERE type='table' AND name='trash' "
+             "AND sql NOT LIKE 'CREATE VIRTUAL%'") == 1;
 }
 
 void prepare_for_reading(sqlite::Database& database, const Schema& schema) {

@@ -23,6 +23,9 @@ struct Migration {
 struct Schema {
   std::int64_t version = 0;  ///< user_version of a new file
   const char* create = "";
+  /// Tables that an older program of this version does without: made where they are missing, absent in a file that it
+  /// wrote last.
+  const char* additions = "";
   std::vector<Migration> migrations;
 };
 const Schema& store_schema();
@@ -32,6 +35,8 @@ const Schema& store_schema();
 /// "<store>.v<old version>.backup" beside it. Throws StoreError: another program's file, newer than
 /// `schema`, damaged.
 void prepare_for_writing(sqlite::Database& database, const Schema& schema);
+/// Which runs are in the trash is a table of its own, which a store of an older program has not.
+bool has_trash(sqlite::Database& database);
 /// Throws StoreError where the file is not a store of just this version.
 void prepare_for_reading(sqlite::Database& database, const Schema& schema);
 

@@ -354,6 +354,19 @@ void RunWriter::annotate(RunId run, const std::string& name, const std::string& 
   transaction.commit();
 }
 
+void RunWriter::set_trashed(const std::vector<RunId>& runs, bool trashed) {
+  for (RunId run : runs) impl_->row(run);
+  sqlite::WriteTransaction transaction(impl_->db, true);
+  for (RunId run : runs) {
+    sqlite::Statement write(impl_->db, trashed ? "INSERT OR IGNORE INTO trash VALUES(?,?)"
+                                               : "DELETE FROM trash WHERE run=?");
+    write.bind(1, run);
+    if (trashed) write.bind(2, now_ms());
+    write.execute();
+  }
+  transaction.commit();
+}
+
 void RunWriter::remove(RunId run) {
   impl_->row(run);
   const KeyRange keys = keys_of(run);
@@ -363,7 +376,8 @@ void RunWriter::remove(RunId run) {
                             std::string("DELETE FROM ") + table + " WHERE id>=? AND id<?");
     erase.bind(1, keys.first).bind(2, keys.end).execute();
   }
-  sqlite::Statement(impl_->db, "DELETE FROM attempts WHERE run=?").bind(1, run).execute();
+  for (const char* erase : {"DELETE FROM attempts WHERE run=?", "DELETE FROM trash WHERE run=?"})
+    sqlite::Statement(impl_->db, erase).bind(1, run).execute();
   sqlite::Statement(impl_->db, "DELETE FROM runs WHERE id=?").bind(1, run).execute();
   transaction.commit();
   impl_->rows.erase(run);

@@ -81,6 +81,8 @@ std::optional<std::filesystem::path> resolve_start(const Paths& paths, std::stri
   const std::string name = start.substr(0, at), step = at == std::string::npos ? "" : start.substr(at + 1);
   const RunReader reader(paths.store);
   const std::optional<RunInfo> run = reader.find(name);
+  if (!run && reader.find_in_trash(name))
+    throw InputError("start_from: run \"" + name + "\" is in the trash; restore it first.");
   if (!run) throw InputError("start_from: \"" + start + "\" is neither a run of " + paths.store.string() + " nor a checkpoint folder or file.");
   const std::filesystem::path folder = paths.checkpoints / std::to_string(run->id);
   std::string there;
@@ -176,6 +178,7 @@ void Session::resume(RunId run) {
   const RunReader reader(impl_->paths.store);
   const std::optional<RunInfo> info = reader.run(run);
   if (!info) throw InputError(name + " is not in the store " + impl_->paths.store.string() + ".");
+  if (info->trashed_ms != 0) throw InputError(name + " is in the trash; restore it first.");
   if (info->state == RunState::done) {
     throw InputError(name + " is done; submit its recipe again for another run.");
   }
@@ -302,6 +305,28 @@ void Session::hold_queue_on_failure(bool on) {
   impl_->hold_on_failure = on;
 }
 
+void Session::Impl::set_trashed(const std::vector<RunId>& runs, bool trashed) {
+  const std::lock_guard held(door);
+  const RunReader reader(paths.store);
+  for (RunId run : runs) {
+    const std::optional<RunInfo> info = reader.run(run);
+    if (!info) {
+      throw InputError("Run " + std::to_string(run) + " is not in the store " +
+                       paths.store.string() + ".");
+    }
+    const std::lock_guard lock(mutex);
+    if (active(run)) {
+      throw InputError("Run " + std::to_string(run) + ", " + info->name +
+                       ", is running or queued; stop it first, then delete it.");
+    }
+  }
+  const std::lock_guard lock(store_mutex);
+  writer.set_trashed(runs, trashed);
+}
+
+void Session::trash(const std::vector<RunId>& runs) { impl_->set_trashed(runs, true); }
+void Session::restore(const std::vector<RunId>& runs) { impl_->set_trashed(runs, false); }
+
 void Session::remove(RunId run) {
   const std::lock_guard door(impl_->door);
   {
@@ -338,8 +363,9 @@ void Session::record(RunId run, Evaluated evaluation) {
     const std::lock_guard lock(impl_->mutex);
     if (impl_->active(run)) throw InputError(name + " is running or queued; wait for its end.");
   }
-  if (!RunReader(impl_->paths.store).run(run))
-    throw InputError(name + " is not in the store " + impl_->paths.store.string() + ".");
+  const std::optional<RunInfo> info = RunReader(impl_->paths.store).run(run);
+  if (!info) throw InputError(name + " is not in the store " + impl_->paths.store.string() + ".");
+  if (info->trashed_ms != 0) throw InputError(name + " is in the trash; restore it first.");
   impl_->flush();
   std::vector<Event> batch{{run, 0, std::move(evaluation)}};
   const std::lock_guard lock(impl_->store_mutex);

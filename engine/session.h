@@ -56,7 +56,7 @@ class Session {
   std::vector<Problem> check(const Recipe& recipe) const;  ///< empty of errors: the recipe can be submitted
   RunId submit(Recipe recipe);                             ///< queues; freezes the recipe; throws InputError on problems
   /// Queues an interrupted, failed or cancelled run again, from its last good checkpoint (or its start). Points behind
-  /// that checkpoint stay in the store as a superseded attempt. Throws InputError where the run is active or done.
+  /// that checkpoint stay in the store as a superseded attempt. Throws InputError where the run is active, done or in the trash.
   void resume(RunId run);
   void cancel(RunId run);                       ///< asks; the run answers with RunEnded{cancelled}
   std::vector<Event> drain();                   ///< all events since the last call, oldest first
@@ -79,11 +79,15 @@ class Session {
   void hold_queue_on_failure(bool on);          ///< a failed run holds the queue; off at the start: the next one begins
 
   // Changes to the store that are not runs. Thread-safe; the store's one writing connection does them.
-  void remove(RunId run);                       ///< deletes rows and checkpoints; throws InputError while it runs
+  /// Into the trash: out of every list and search, with its rows and checkpoints kept as they are. All of them or none:
+  /// throws InputError where one is running or queued or not in the store.
+  void trash(const std::vector<RunId>& runs);
+  void restore(const std::vector<RunId>& runs);  ///< out of the trash again, as they were; throws InputError as `trash`
+  void remove(RunId run);                       ///< deletes rows and checkpoints for good; throws InputError while it runs
   void annotate(RunId run, const std::string& name, const std::string& tags, const std::string& notes);
 
   /// Stores what was evaluated on a checkpoint of a run that is not at work, and publishes it as any event. Throws
-  /// InputError where the run is running, queued or not in the store.
+  /// InputError where the run is running, queued, in the trash or not in the store.
   void record(RunId run, Evaluated evaluation);
 
   /// Takes over the runs of another store: RunWriter::take_over.

@@ -61,6 +61,7 @@ struct Session::Impl {
   void keep_working(const std::stop_token& stop);
   void wait_while_paused(RunId run, const std::stop_token& stop);
   void set_paused(RunId run, bool on);
+  void set_trashed(const std::vector<RunId>& runs, bool trashed);
   RunEnded attempt(const RunRequest& request, const std::stop_token& stop);
   RunEnded answer(const RunRequest& request, const std::stop_token& stop);
   void end(RunId run, RunEnded ended);

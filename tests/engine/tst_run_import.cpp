@@ -199,6 +199,8 @@ class TstRunImport : public QObject {
   void everything_of_a_run_arrives_under_a_new_number();
   void what_is_here_already_stays();
   void a_run_that_went_on_is_said();
+  void a_setting_tried_there_is_not_work();
+  void the_trash_stays_where_it_is();
   void runs_at_work_are_left_out_and_dead_ones_can_be_resumed();
   void bad_stores_are_refused_and_nothing_changes_data();
   void bad_stores_are_refused_and_nothing_changes();
@@ -266,7 +268,41 @@ void TstRunImport::a_run_that_went_on_is_said() {
   const StoreImport again = stores.import();
   QCOMPARE(again.notes.size(), 1u);
   QVERIFY(again.notes[0].find("run1") != std::string::npos &&
+          again.notes[0].find("gone on") != std::string::npos &&
           again.notes[0].find("delete run 2") != std::string::npos);
+}
+
+void TstRunImport::a_setting_tried_there_is_not_work() {
+  const TwoStores stores;
+  stores.import();
+  RunWriter there(stores.other);
+  const std::string tried = std::string(k_what_if) + "window 8";
+  append(there, 2, {Evaluated{2, 8, 0.1, {{tried, "all", "acc", 0.5, 0.1, 9, {}}}}});
+  const StoreImport again = stores.import();
+  QCOMPARE(again.notes.size(), 1u);
+  QVERIFY(again.notes[0].find("gone on") == std::string::npos);
+  QVERIFY(again.notes[0].find("what-if") != std::string::npos);
+}
+
+void TstRunImport::the_trash_stays_where_it_is() {
+  const TwoStores stores;
+  {
+    RunWriter there(stores.other);
+    there.set_trashed({2}, true);
+  }
+  const StoreImport first = stores.import();
+  QCOMPARE(first.taken.size(), 1u);
+  QCOMPARE(first.notes.size(), 1u);
+  QVERIFY(first.notes[0].find("in the trash there") != std::string::npos);
+  {
+    RunWriter here(stores.ours);
+    here.set_trashed({first.taken[0].here}, true);
+  }
+  const StoreImport again = stores.import();
+  QVERIFY(again.taken.empty());
+  QVERIFY(std::ranges::any_of(again.notes, [](const std::string& note) {
+    return note.find("in the trash here") != std::string::npos;
+  }));
 }
 
 void TstRunImport::runs_at_work_are_left_out_and_dead_ones_can_be_resumed() {

@@ -189,6 +189,7 @@ void read_everything(const std::filesystem::path& store) {
     reader.events_after(run.id, 0);
   }
   reader.find("a");
+  reader.find_in_trash("a");
   reader.integrity();
 }
 
@@ -221,6 +222,9 @@ class RunStoreTest : public QObject {
   void outcomes_are_those_of_the_live_evaluation();
   void a_run_is_found_by_id_name_and_unique_beginning();
   void removed_runs_are_gone_and_their_ids_stay_used();
+  void steps_have_the_time_of_their_live_points();
+  void a_run_in_the_trash_keeps_every_row_but_not_its_name();
+  void a_store_of_an_older_program_has_an_empty_trash();
   void runs_of_a_dead_program_are_interrupted();
   void a_reader_follows_a_writer();
   void a_snapshot_sees_one_moment();
@@ -507,6 +511,73 @@ void RunStoreTest::removed_runs_are_gone_and_their_ids_stay_used() {
   QCOMPARE(reader.events_after(first, 0).size(), one_of_each().size());
   QVERIFY(create(writer) > second);
   QVERIFY(error_of([&] { append(writer, second, {LogLine{}}); }).contains("no run 2"));
+}
+
+void RunStoreTest::steps_have_the_time_of_their_live_points() {
+  TempDir dir;
+  RunWriter writer(dir / "s.db");
+  const RunId run = create(writer);
+  for (int step : {1, 2, 3}) append(writer, run, {Points{step, {{"a", 1}}}});
+  writer.begin_attempt(run, 1);
+  const auto before = RunReader(dir / "s.db").step_times(run);
+  QCOMPARE(before.size(), 1u);
+  for (int step : {2, 5}) append(writer, run, {Points{step, {{"a", 1}}}});
+  const auto times = RunReader(dir / "s.db").step_times(run);
+  QCOMPARE(times.size(), 3u);
+  QCOMPARE(times.back().step, 5);
+  QVERIFY(times[0].time_ms > 1'500'000'000'000 && times[0].time_ms <= times[2].time_ms);
+}
+
+void RunStoreTest::a_run_in_the_trash_keeps_every_row_but_not_its_name() {
+  TempDir dir;
+  make_store(dir / "s.db");
+  RunWriter writer(dir / "s.db");
+  const RunId other = create(writer, "run 1");
+  const RunReader reader(dir / "s.db");
+  const auto series = reader.series(2);
+  const auto events = reader.events_after(2, 0);
+  writer.set_trashed({2, 1}, true);
+  QVERIFY(reader.run(2)->trashed_ms > 0);
+  QCOMPARE(reader.runs().size(), 3u);
+  QCOMPARE(reader.series(2).size(), series.size());
+  QVERIFY(!reader.find("2") && !reader.find("run 0"));
+  QCOMPARE(reader.find("run")->id, other);  // those in the trash make no beginning ambiguous
+  QCOMPARE(reader.find_in_trash("2")->id, 2);
+  QCOMPARE(reader.find_in_trash("run 0")->id, 1);
+  QVERIFY(!reader.find_in_trash("run") && !reader.find_in_trash(std::to_string(other)));
+  QVERIFY(error_of([&] { writer.set_trashed({other, 99}, true); }).contains("no run 99"));
+  QCOMPARE(reader.run(other)->trashed_ms, 0);
+  const std::int64_t since = reader.run(1)->trashed_ms;
+  writer.set_trashed({1}, true);
+  QCOMPARE(reader.run(1)->trashed_ms, since);
+  writer.set_trashed({2}, false);
+  QCOMPARE(reader.find("2")->trashed_ms, 0);
+  QCOMPARE(reader.events_after(2, 0).size(), events.size());
+  for (const auto& [name, points] : series) {
+    const auto now = reader.series(2).at(name);
+    QCOMPARE(now.size(), points.size());
+    for (std::size_t i = 0; i < now.size(); ++i)
+      QVERIFY(now[i].step == points[i].step && bits(now[i].value) == bits(points[i].value));
+  }
+  writer.remove(1);
+  QVERIFY(!reader.run(1) && !reader.find_in_trash("1"));
+}
+
+/// The trash came without a new store format: such a store is read as it is, and an older program reads a newer one.
+void RunStoreTest::a_store_of_an_older_program_has_an_empty_trash() {
+  TempDir dir;
+  make_store(dir / "s.db");
+  { sqlite::Database(dir / "s.db", sqlite::Mode::write).run("DROP TABLE trash"); }
+  const RunReader reader(dir / "s.db");
+  QCOMPARE(reader.runs().size(), 2u);
+  QCOMPARE(reader.find("run 1")->trashed_ms, 0);
+  QVERIFY(!reader.find_in_trash("run 1"));
+  RunWriter writer(dir / "s.db");
+  writer.set_trashed({2}, true);
+  QVERIFY(reader.run(2)->trashed_ms > 0);  // a reader from before sees it too
+  QVERIFY(!std::filesystem::exists(dir / "s.db.v1.backup"));
+  sqlite::Database db(dir / "s.db", sqlite::Mode::read);
+  QCOMPARE(db.integer("PRAGMA user_version"), 1);
 }
 
 void RunStoreTest::runs_of_a_dead_program_are_interrupted() {

@@ -125,6 +125,7 @@ class SessionTest : public QObject {
   void a_store_that_fails_stops_the_run_with_a_reason();
   void a_queue_waits_for_a_store_that_fails();
   void removing_deletes_rows_and_checkpoints();
+  void the_trash_takes_all_or_none_and_gives_back_what_it_got();
   void annotations_reach_the_store_during_a_run();
   void a_second_session_is_refused();
   void threads_may_call_everything_at_once();
@@ -739,6 +740,34 @@ void SessionTest::removing_deletes_rows_and_checkpoints() {
   QVERIFY(!reader.run(run));
   QVERIFY(reader.run(other));
   QVERIFY(error_of<StoreError>([&] { session.remove(run); }).contains("no run"));
+}
+
+void SessionTest::the_trash_takes_all_or_none_and_gives_back_what_it_got() {
+  TempDir dir;
+  Session session(paths_in(dir.path()), scripted({.steps = 4, .every = 4}));
+  const RunId run = session.submit(small_recipe()), other = session.submit(small_recipe());
+  std::vector<Event> events;
+  QVERIFY(drain_until_ended(session, events, other));
+  const RunReader reader(dir / "store.db");
+  const auto before = reader.series(run);
+  session.trash({run, other});
+  QVERIFY(reader.run(run)->trashed_ms > 0 && reader.run(other)->trashed_ms > 0);
+  QVERIFY(std::filesystem::exists(session.paths().checkpoints / std::to_string(run)));
+  QVERIFY(error_of<InputError>([&] { session.resume(run); }).contains("restore it first"));
+  QVERIFY(error_of<InputError>([&] { session.record(run, {}); }).contains("restore it first"));
+  Recipe from = small_recipe();
+  from.start_from = std::to_string(run);
+  QVERIFY(error_of<InputError>([&] { session.submit(from); }).contains("in the trash"));
+  session.restore({run, other});
+  QCOMPARE(reader.run(run)->trashed_ms, 0);
+  QCOMPARE(reader.series(run).size(), before.size());
+
+  session.hold_queue(true);
+  const RunId queued = session.submit(small_recipe());
+  const QString why = error_of<InputError>([&] { session.trash({run, queued}); });
+  QVERIFY(why.contains(QString("Run %1").arg(queued)) && why.contains("stop it first"));
+  QCOMPARE(reader.run(run)->trashed_ms, 0);
+  QVERIFY(error_of<InputError>([&] { session.trash({99}); }).contains("not in the store"));
 }
 
 void SessionTest::annotations_reach_the_store_during_a_run() {

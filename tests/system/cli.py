@@ -48,9 +48,27 @@ def test_run_is_listed_shown_and_compared():
     page = (work / "r.html").read_text()
     assert "<svg" in page and "http" not in page.replace("http://www.w3.org", "")
     run("tag", "two", "--store", store, "--tags", "narrow", "--notes", "n")
-    run("delete", "two", "--store", store)
-    assert len(json.loads(run("runs", "--store", store, "--json", "-").stdout)) == 1
-    one_sentence(run("show", "two", "--store", store, code=1), "no run")
+
+def test_a_deleted_run_is_restored_as_it_was_or_purged():
+    store = work / "a.db"
+    listed = lambda *more: {r["name"] for r in json.loads(run("runs", *more, "--store", store, "--json", "-").stdout)}
+    before = run("show", "two", "--store", store, "--json", "-").stdout
+    run("delete", "two", "1", "two", "--store", store)
+    assert (listed(), listed("--trash")) == (set(), {"one", "two"})
+    for command in ("show", "delete", "evaluate", "export"):
+        more = {"evaluate": ["--run", "two", "--tasks", "builtin:all", "--components", "hybrid"], "export": ["two", "--to", work / "x"]}.get(command, ["two"])
+        one_sentence(run(command, *more, "--store", store, code=1), "no run \"two\"", "equipoise restore 2")
+    one_sentence(run("restore", "three", "--store", store, code=1), "in the trash")
+    run("restore", "two", "--store", store)
+    assert run("show", "two", "--store", store, "--json", "-").stdout == before
+    one_sentence(run("purge", "two", "--yes", "--store", store, code=1), "no run \"two\" in the trash")
+    one_sentence(run("purge", "--store", store, code=2), "--all")
+    one_sentence(run("purge", "--all", "--store", store, code=2, text="yes\n"), "--yes")
+    assert listed("--trash") == {"one"} and (work / "a.db.runs/1").exists()
+    run("purge", "--all", "--yes", "--store", store)
+    assert listed("--trash") == set() and listed() == {"two"}
+    assert not (work / "a.db.runs/1").exists() and (work / "a.db.runs/2").exists()
+    one_sentence(run("show", "1", "--store", store, code=1), "no run")
 
 def test_same_seed_gives_equal_bits():
     store = work / "b.db"
