@@ -11,6 +11,7 @@
 #include "engine/diagnose.h"
 #include "engine/error.h"
 #include "engine/execute.h"
+#include "engine/session.h"
 #include "engine/verdict.h"
 
 namespace app {
@@ -121,22 +122,25 @@ Json over_seeds(const std::vector<engine::Diagnosis>& all) {
   return rows;
 }
 
-/// "12@84", "lolcats@best": a run with one of its checkpoints; a run whose name has an @ wins.
-SubjectOptions named(const Common& common, const DiagnoseCommand& c, const std::string& name) {
+/// "12@84", "lolcats@best": a run with one of its checkpoints; a run whose name has an @ wins. The run is found here and
+/// goes by its number from then on. 0: a model without a run.
+std::pair<engine::RunId, SubjectOptions> named(const Common& common, const DiagnoseCommand& c, const std::string& name) {
   SubjectOptions one = c.subject;
-  one.run = name;
-  const auto at = name.rfind('@');
-  if (at == std::string::npos || engine::RunReader(default_paths(common.store).store).find(name)) return one;
-  one.run = name.substr(0, at), one.checkpoint = name.substr(at + 1);
-  return one;
+  if (name.empty()) return {0, one};
+  const engine::RunReader reader(default_paths(common.store).store);
+  auto run = reader.find(name);
+  if (const auto at = name.rfind('@'); !run && at != std::string::npos) {
+    one.checkpoint = name.substr(at + 1);
+    run = find_run(reader, name.substr(0, at));
+  }
+  if (!run) run = find_run(reader, name);
+  one.run = std::to_string(run->id);
+  return {run->id, one};
 }
 
 /// The settings tried, as evaluations of the run at the checkpoint's step.
-void save_tried(const Common& common, const std::string& run, const engine::Subject& subject, const engine::Diagnosis& d) {
-  const engine::Paths paths = default_paths(common.store);
-  engine::Session session(paths, engine::execute);
-  const engine::RunReader reader(paths.store);
-  const engine::RunId id = find_run(reader, run).id;
+void save_tried(engine::Session& session, engine::RunId id, const engine::Subject& subject, const engine::Diagnosis& d) {
+  const engine::RunReader reader(session.paths().store);
   std::int64_t step = 0;
   for (const auto& c : reader.checkpoints(id))
     if (subject.checkpoint && c.path == *subject.checkpoint) step = c.step;
@@ -148,6 +152,8 @@ void save_tried(const Common& common, const std::string& run, const engine::Subj
 void run_diagnose(const Common& common, DiagnoseCommand& c, int& code) {
   if (c.runs.empty() == c.subject.model.empty()) throw WrongUse("name either runs or --model");
   if (c.save && (c.runs.empty() || c.what_if.empty())) throw WrongUse("--save stores --what-if settings with a run; name both");
+  if (c.save && !c.what.empty() && std::ranges::count(parts_of(c.what, ','), "whatif") == 0)
+    throw WrongUse("--save stores --what-if settings, which --what " + c.what + " leaves out; add whatif to it");
   c.options.what = parts_of(c.what, ',');
   c.options.tasks = parts_of(c.tasks, ',');
   for (const auto& part : c.options.what)
@@ -163,18 +169,26 @@ void run_diagnose(const Common& common, DiagnoseCommand& c, int& code) {
                         if (signalled != 0) stop.request_stop();
                         if (isatty(2)) std::cerr << "\r\033[K" << done << ' ' << unit << std::flush;
                       }};
+  // Held from here on: a store that another program writes to is known before the hours of measuring, not after.
+  std::optional<engine::Session> session;
+  if (c.save) session.emplace(default_paths(common.store), engine::execute);
   std::vector<engine::Diagnosis> all;
+  std::vector<std::pair<engine::RunId, engine::Subject>> measured;
+  const auto save = [&] {
+    for (std::size_t i = 0; session && i < measured.size(); ++i) save_tried(*session, measured[i].first, measured[i].second, all[i]);
+  };
   try {
     const auto names = c.runs.empty() ? std::vector<std::string>{""} : c.runs;
     for (const auto& run : names) {
-      const SubjectOptions one = named(common, c, run);
+      const auto [id, one] = named(common, c, run);
       engine::Subject s = subject(common, one);
       if (run.empty()) s.recipe.name = s.recipe.model;
       all.push_back(engine::diagnose(s, c.options, watch));
-      if (c.save) save_tried(common, one.run, s, all.back());
+      measured.emplace_back(id, std::move(s));
     }
   } catch (const engine::Cancelled&) {
     std::cerr << "\nequipoise: stopped\n";
+    save();
     code = 3;
     return;
   }
@@ -191,8 +205,9 @@ void run_diagnose(const Common& common, DiagnoseCommand& c, int& code) {
     for (const auto& d : all) list.push_back(Json::parse(engine::to_json(d)));
     write_json(common, all.size() == 1 ? list.front() : Json{{"diagnoses", list}, {"over_seeds", seeds}});
   }
-  if (common.json == "-") return;
-  for (const auto& d : all) print(d);
+  if (common.json != "-")
+    for (const auto& d : all) print(d);
+  save();  // last: a store that fails takes nothing of what was measured with it
 }
 
 }  // namespace

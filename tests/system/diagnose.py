@@ -1,5 +1,5 @@
 """`equipoise diagnose`: a model, a run with checkpoints, seeds beside each other, exports, and what is said of bad questions."""
-import json, os, pathlib, subprocess, sys, tempfile
+import fcntl, json, os, pathlib, subprocess, sys, tempfile
 
 program, root = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
 work = pathlib.Path(tempfile.mkdtemp(prefix="equipoise-diagnose-"))
@@ -58,6 +58,13 @@ def saved_settings_stand_apart(store):
     assert {(e["step"], e["component"]) for e in after["what_if"]} == {(steps[0], "what if: hybrid, window 16, g 0.3")}
     assert "what if: hybrid, window 16, g 0.3" in call("--store", store, "show", "1").stdout
     assert "name both" in call("diagnose", "--model", "builtin:tiny", "--save", code=2).stderr
+    tried = ["--store", store, "diagnose", "1", "--what-if", "window=8", "--save"]
+    assert "whatif" in call(*tried, "--what", "verdict", code=2).stderr
+    with open(f"{store}.lock", "w") as lock:  # another program writes: said before anything is measured
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        busy = call(*tried, "--what", "whatif", "--html", work / "none.html", code=1)
+    assert "another program" in busy.stderr and not (work / "none.html").exists() and not busy.stdout
+    assert json.loads(call("--store", store, "show", "1", "--json", "-").stdout)["what_if"] == after["what_if"]
 
 
 def examples_longer_than_the_model_are_cut():
