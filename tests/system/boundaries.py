@@ -5,7 +5,8 @@ import sys
 
 root = pathlib.Path(sys.argv[1])
 PUBLIC = {"engine/recipe.h", "engine/event.h", "engine/session.h", "engine/run_store.h", "engine/log.h", "engine/verdict.h",
-          "engine/inspect.h", "engine/paper.h", "engine/sweep.h", "engine/bench.h", "engine/eval/intervals.h", "engine/diagnose.h"}
+          "engine/inspect.h", "engine/paper.h", "engine/sweep.h", "engine/bench.h", "engine/eval/intervals.h", "engine/diagnose.h", "engine/resources.h",
+          "engine/kept_scores.h"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 problems = []
 
