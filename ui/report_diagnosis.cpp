@@ -11,6 +11,7 @@ namespace ui {
 namespace {
 
 constexpr int k_most_rows = 24;  ///< of the long tables, which are sorted by what counts
+constexpr int k_most_layers = 48;  ///< of a heat map, on one page
 
 QString text(const std::string& s) { return QString::fromStdString(s); }
 
@@ -29,34 +30,42 @@ void table(Sheet& sheet, const QString& title, std::vector<Column> columns, Rows
   sheet.table(model, most);
 }
 
-/// Layers down, heads across, as on the screen; values written in where there is room.
-void heat(Sheet& sheet, const QString& title, const Matrix& m) {
-  if (m.rows == 0) return;
-  heading(sheet, title);
+/// Layers `first` to `end`, heads across, as on the screen; values written in where there is room.
+void heatPart(Sheet& sheet, const Matrix& m, int first, int end) {
   const Colors& c = colorsFor(Scheme::light);
   const double cell = 14, left = 44, right = 70;
-  sheet.draw(m.rows * cell + 14, [&](QPainter& p, const QRectF& at) {
+  sheet.draw((end - first) * cell + 14, [&](QPainter& p, const QRectF& at) {
     const double step = std::min(36.0, (at.width() - left - right) / m.columns);
     auto colour = [&](double v) {
       const double t = std::clamp((v - m.low) / std::max(1e-12, m.high - m.low), 0.0, 1.0);
       return m.diverging ? divergingColor(t, Scheme::light) : sequentialColor(t);
     };
-    for (int r = 0; r < m.rows; ++r) {
+    for (int r = first; r < end; ++r) {
+      const double top = at.top() + (r - first) * cell;
       p.setPen(c.secondary);
-      p.drawText(QRectF(at.left(), at.top() + r * cell, left - 6, cell), Qt::AlignRight | Qt::AlignVCenter, QString("layer %1").arg(r));
+      p.drawText(QRectF(at.left(), top, left - 6, cell), Qt::AlignRight | Qt::AlignVCenter, QString("layer %1").arg(r));
       for (int k = 0; k < m.columns; ++k) {
         const double v = m.values[std::size_t(r * m.columns + k)];
         if (!std::isfinite(v)) continue;
-        const QRectF box(at.left() + left + k * step, at.top() + r * cell, step - 0.5, cell - 0.5);
+        const QRectF box(at.left() + left + k * step, top, step - 0.5, cell - 0.5);
         p.fillRect(box, colour(v));
         p.setPen(contrast(colour(v), Qt::black) > contrast(colour(v), Qt::white) ? Qt::black : Qt::white);
         if (step >= 24) p.drawText(box, Qt::AlignCenter, QString::number(v, 'f', 2));
       }
     }
     p.setPen(c.secondary);
-    p.drawText(QRectF(at.left() + left, at.top() + m.rows * cell + 2, at.width() - left, 12), Qt::AlignLeft,
+    p.drawText(QRectF(at.left() + left, at.top() + (end - first) * cell + 2, at.width() - left, 12), Qt::AlignLeft,
                QString("heads 0 to %1; scale %2 to %3%4").arg(m.columns - 1).arg(m.low, 0, 'g', 2).arg(m.high, 0, 'g', 2).arg(m.unit));
   });
+}
+
+/// A deep model takes several pages, in parts of about equal height.
+void heat(Sheet& sheet, const QString& title, const Matrix& m) {
+  if (m.rows == 0) return;
+  heading(sheet, title);
+  const int parts = (m.rows + k_most_layers - 1) / k_most_layers;
+  for (int part = 0; part < parts; ++part)
+    heatPart(sheet, m, m.rows * part / parts, m.rows * (part + 1) / parts);
 }
 
 void pagesOf(Sheet& sheet, const engine::Diagnosis& d) {

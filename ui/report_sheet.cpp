@@ -4,6 +4,7 @@
 #include <QFontDatabase>
 #include <QPdfWriter>
 #include <QSaveFile>
+#include <cassert>
 #include <cmath>
 
 #include "engine/inspect.h"
@@ -91,6 +92,7 @@ void Sheet::figure(const QPicture& picture, QSize size) {
 }
 
 void Sheet::draw(double height, const std::function<void(QPainter&, const QRectF&)>& what) {
+  assert(height <= height_ && "what is higher than a page would be cut");
   need(height);
   painter_.save();
   painter_.setFont(fontOf(8));

@@ -23,7 +23,7 @@ class Sheet {
   /// Lines that are never wrapped, as many a page as fit.
   void code(const QString& text, double size, const QColor& color);
   void figure(const QPicture& picture, QSize size);
-  /// Something of that height, drawn into the rectangle that it gets.
+  /// Something of that height, at most a page's, drawn into the rectangle that it gets.
   void draw(double height, const std::function<void(QPainter&, const QRectF&)>& what);
   /// The first `most` rows; a wide table gets smaller type. 0: all.
   void table(const QAbstractItemModel& model, int most = 0);
