@@ -14,6 +14,7 @@
 
 #include "app/commands.h"
 #include "app/paths.h"
+#include "engine/apply.h"
 #include "engine/bench.h"
 #include "engine/diagnose.h"
 #include "engine/execute.h"
@@ -68,6 +69,16 @@ void answer_without_display(int argc, char** argv) {
   read_options(app);
 }
 
+engine::Evaluated evaluate(const engine::Subject& subject, const std::filesystem::path& journal, const engine::Watch& watch) {
+  engine::EvaluateOptions options;
+  options.samples = journal;
+  options.stop = [&] { return watch.stop.stop_requested(); };
+  options.progress = [&](const std::string& component, std::int64_t done, std::int64_t all) {
+    watch.progress(done, "of " + std::to_string(all) + " requests, " + component);
+  };
+  return engine::evaluate_subject(subject, options).scores;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -80,7 +91,7 @@ int main(int argc, char** argv) {
   const Options options = read_options(app);
 
   std::unique_ptr<ui::EngineBridge> bridge;
-  ui::Looking looking{engine::score_example, {}, app::write_report, engine::diagnose, engine::bench_attention};
+  ui::Looking looking{engine::score_example, {}, app::write_report, engine::diagnose, engine::bench_attention, evaluate};
   try {
     const engine::Paths paths = app::default_paths(options.store);
     engine::open_log(paths.log);

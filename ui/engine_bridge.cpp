@@ -47,6 +47,10 @@ void EngineBridge::reloadRuns() {
       data.info.notes = info.notes;
       if (!ours_.contains(info.id)) data.info.state = info.state;
     }
+    const auto trashed = std::stable_partition(
+        runs.begin(), runs.end(), [](const auto& info) { return info.trashed_ms == 0; });
+    trash_.assign(std::make_move_iterator(trashed), std::make_move_iterator(runs.end()));
+    runs.erase(trashed, runs.end());
     runs_ = std::move(runs);
     Q_EMIT runsChanged();
   } catch (const std::exception& error) {
@@ -138,6 +142,19 @@ std::vector<engine::StoredCheckpoint> EngineBridge::checkpoints(engine::RunId id
   return {};
 }
 
+const std::vector<engine::StepTime>& EngineBridge::stepTimes(engine::RunId id) {
+  auto& [last, times] = step_times_.try_emplace(id, -1, std::vector<engine::StepTime>()).first->second;
+  const RunData* shown = data(id);
+  if (!shown || !reader_ || shown->info.steps == last) return times;
+  try {
+    times = reader_->step_times(id);
+    last = shown->info.steps;
+  } catch (const std::exception& error) {
+    Q_EMIT failed(QString::fromUtf8(error.what()));
+  }
+  return times;
+}
+
 template <class Action>
 bool EngineBridge::attempt(Action&& action) {
   if (!session_) {
@@ -209,14 +226,33 @@ void EngineBridge::holdQueueOnFailure(bool on) {
   attempt([&] { session_->hold_queue_on_failure(on); });
 }
 
-void EngineBridge::remove(engine::RunId id) {
-  attempt([&] {
+bool EngineBridge::trashRuns(const std::vector<engine::RunId>& ids) {
+  const bool done = attempt([&] { session_->trash(ids); });
+  reloadRuns();
+  return done;
+}
+
+bool EngineBridge::restoreRuns(const std::vector<engine::RunId>& ids) {
+  const bool done = attempt([&] { session_->restore(ids); });
+  reloadRuns();
+  return done;
+}
+
+void EngineBridge::purge(const std::vector<engine::RunId>& ids) {
+  attempt([&] { purging_.insert(purging_.end(), ids.begin(), ids.end()); });
+}
+
+/// A long run has millions of rows; the window answers between two of them.
+void EngineBridge::purgeNext() {
+  const engine::RunId id = purging_.back();
+  purging_.pop_back();
+  const bool done = attempt([&] {
     session_->remove(id);
     std::erase_if(outcomes_, [id](const auto& one) { return std::get<0>(one.first) == id; });
     data_.erase(id);
     ours_.erase(id);
   });
-  reloadRuns();
+  if (!done) purging_.clear();
 }
 
 void EngineBridge::annotate(engine::RunId id, const QString& name, const QString& tags,
@@ -258,6 +294,7 @@ void EngineBridge::tick() {
   if (session_) drain();
   takeSome();
   tell();
+  if (session_ && !purging_.empty()) purgeNext();
   for (const engine::LogLine& line : engine::take_log_lines())
     Q_EMIT logArrived(0, int(line.level), QString::fromStdString(line.text));
   if (since_reload_.elapsed() >= k_reload_ms) {

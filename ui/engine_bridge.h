@@ -36,8 +36,9 @@ class EngineBridge : public QObject {
   QString readOnlyReason() const { return why_; }
   const std::filesystem::path& store() const { return store_; }
 
-  const std::vector<engine::RunInfo>& runs() const { return runs_; }
-  const engine::RunInfo* run(engine::RunId id) const;
+  const std::vector<engine::RunInfo>& runs() const { return runs_; }   ///< newest first
+  const std::vector<engine::RunInfo>& trash() const { return trash_; }  ///< deleted, but still there
+  const engine::RunInfo* run(engine::RunId id) const;  ///< null also for one in the trash
   /// The run's data without its series, which a list or a comparison of hundreds of runs does not
   /// need; read from the store on first use and kept up while the program runs. Null: it cannot be
   /// read.
@@ -53,6 +54,8 @@ class EngineBridge : public QObject {
   const std::vector<std::uint8_t>& outcomes(engine::RunId id, std::int64_t step,
                                             const std::string& component, const std::string& task);
   std::vector<engine::StoredCheckpoint> checkpoints(engine::RunId id);  ///< oldest first
+  /// When each logged step was stored; read again when the run has gone on.
+  const std::vector<engine::StepTime>& stepTimes(engine::RunId id);
   bool idle() const;
   int queueLength() const;
 
@@ -67,7 +70,10 @@ class EngineBridge : public QObject {
   void moveInQueue(engine::RunId id, std::size_t place);
   void holdQueue(bool on);
   void holdQueueOnFailure(bool on);
-  void remove(engine::RunId id);
+  bool trashRuns(const std::vector<engine::RunId>& ids);    ///< all or none; false: `failed` was sent
+  bool restoreRuns(const std::vector<engine::RunId>& ids);  ///< out of the trash again
+  /// Deletes rows and checkpoints of runs in the trash for good, one run a tick.
+  void purge(const std::vector<engine::RunId>& ids);
   void annotate(engine::RunId id, const QString& name, const QString& tags, const QString& notes);
   /// Stores an evaluation with a run that is not at work. False: `failed` has been sent.
   bool record(engine::RunId id, const engine::Evaluated& evaluation);
@@ -94,6 +100,7 @@ class EngineBridge : public QObject {
   void tell();
   void followOthers();
   void reloadRuns();
+  void purgeNext();
   template <class Action>
   bool attempt(Action&& action);  ///< false: it failed and was said
 
@@ -101,7 +108,8 @@ class EngineBridge : public QObject {
   std::filesystem::path store_;
   QString why_;
   std::unique_ptr<engine::RunReader> reader_;
-  std::vector<engine::RunInfo> runs_;
+  std::vector<engine::RunInfo> runs_, trash_;
+  std::vector<engine::RunId> purging_;
   std::map<engine::RunId, RunData> data_;
   std::set<engine::RunId> ours_;
   std::map<std::tuple<engine::RunId, std::int64_t, std::string, std::string>,
@@ -110,6 +118,8 @@ class EngineBridge : public QObject {
   std::deque<engine::Event> arrived_;  ///< drained, not taken in yet
   std::set<engine::RunId> touched_;    ///< taken in, not told yet
   std::vector<std::pair<engine::RunId, QString>> ended_;
+  /// With the last step that the run had then.
+  std::map<engine::RunId, std::pair<std::int64_t, std::vector<engine::StepTime>>> step_times_;
   QTimer timer_;
   QTimer more_;  ///< the turn after this one
   QElapsedTimer since_reload_;

@@ -15,6 +15,7 @@
 #include <QVBoxLayout>
 #include <algorithm>
 
+#include "ui/forms/ablation_grid.h"
 #include "ui/layout_guard.h"
 #include "ui/log_panel.h"
 #include "ui/models/log_model.h"
@@ -24,6 +25,7 @@
 #include "ui/pages/diagnose_page.h"
 #include "ui/pages/run_page.h"
 #include "ui/queue_panel.h"
+#include "ui/resource_line.h"
 #include "ui/run_panel.h"
 
 namespace ui {
@@ -39,6 +41,9 @@ MainWindow::MainWindow(std::unique_ptr<EngineBridge> bridge, std::unique_ptr<QSe
   compose_ = new ComposePage(bridge_.get());
   run_ = new RunPage(bridge_.get());
   compare_ = new ComparePage(bridge_.get());
+  derived_ = new DerivedSeriesList(this);
+  run_->setDerived(derived_);
+  compare_->setDerived(derived_);
   tabs_ = new QTabWidget;
   tabs_->setDocumentMode(true);
   tabs_->tabBar()->setDrawBase(false);
@@ -79,6 +84,7 @@ MainWindow::MainWindow(std::unique_ptr<EngineBridge> bridge, std::unique_ptr<QSe
   connect(log_dock_, &QDockWidget::visibilityChanged, log, &QPushButton::setChecked);
   statusBar()->addWidget(log);
   statusBar()->addWidget(status_, 1);
+  statusBar()->addPermanentWidget(new ResourceLine);
   statusBar()->addPermanentWidget(queue_);
   statusBar()->setSizeGripEnabled(false);
   restore();
@@ -89,7 +95,8 @@ MainWindow::MainWindow(std::unique_ptr<EngineBridge> bridge, std::unique_ptr<QSe
 }
 
 MainWindow::~MainWindow() {
-  // The pages and the run list use the bridge until their end.
+  // The pages, the grid and the run list use the bridge until their end.
+  delete grid_.data();
   disconnect(compose_->document()->undoStack(), nullptr, this, nullptr);
   delete takeCentralWidget();
   delete runs_dock_;
@@ -161,6 +168,7 @@ void MainWindow::connectPages() {
   connect(run_, &RunPage::cloneWanted, this, &MainWindow::cloneRun);
   connect(run_, &RunPage::forkWanted, this, &MainWindow::forkRun);
   connect(run_, &RunPage::reportWanted, this, [this](qint64 id) { askReport({id}); });
+  connect(compare_, &ComparePage::gridWanted, this, [this] { openGrid(compare_->runs()); });
   connect(compare_, &ComparePage::reportWanted, this, [this] { askReport(compare_->runs()); });
   connect(bridge_.get(), &EngineBridge::queueChanged, this, &MainWindow::refreshStatus);
   connect(bridge_.get(), &EngineBridge::runUpdated, this, [this](qint64 id) {

@@ -2,6 +2,7 @@
 /// The window: run list on the left, pages in the middle, log below, menus. The pages do the work.
 
 #include <QMainWindow>
+#include <QPointer>
 #include <QSettings>
 #include <QTimer>
 #include <functional>
@@ -10,6 +11,7 @@
 #include "engine/bench.h"
 #include "engine/diagnose.h"
 #include "engine/inspect.h"
+#include "engine/kept_scores.h"
 #include "ui/engine_bridge.h"
 #include "ui/theme.h"
 
@@ -19,12 +21,15 @@ class QListView;
 class QMenu;
 class QPushButton;
 class QTabWidget;
+class QUndoGroup;
 
 namespace ui {
 
 class ComparePage;
 class ComposePage;
+class AblationGrid;
 class DataPage;
+class DerivedSeriesList;
 class DiagnosePage;
 class EfficiencyPage;
 class LogModel;
@@ -45,6 +50,7 @@ struct Looking {
   WriteReport report{};           ///< empty: reports are PDF only
   engine::Diagnose diagnose{};    ///< empty: this build measures nothing
   engine::MeasureAttention bench{};  ///< empty: nor that
+  engine::EvaluateSubject evaluate{};  ///< empty: nor that
 };
 
 class MainWindow : public QMainWindow {
@@ -80,6 +86,8 @@ class MainWindow : public QMainWindow {
   void showQueue(bool on);
   /// Opens the recipe of a run in Compose, to begin at one of its checkpoints.
   void forkRun(engine::RunId id, std::int64_t step, std::int64_t stage, bool stage_done);
+  /// Components × tasks × checkpoints of the runs; nullptr: no run is chosen, which is said.
+  AblationGrid* openGrid(const std::vector<engine::RunId>& runs);
   /// By suffix: one HTML or one PDF file. False: the banner says why.
   bool writeReport(const std::vector<engine::RunId>& runs, const QString& file);
   /// Non-modal bar above the pages; equal sentences are counted, not repeated.
@@ -102,6 +110,7 @@ class MainWindow : public QMainWindow {
   void buildDocks();
   void buildBanner();
   void buildMenus();
+  QUndoGroup* buildUndo();
   void buildFileMenu();
   void buildRunMenu();
   void buildCompareMenu();
@@ -124,6 +133,7 @@ class MainWindow : public QMainWindow {
   void restoreSession();
   void rememberSession();
   void askReport(const std::vector<engine::RunId>& runs);
+  void settleWaiting();
   void showRun(engine::RunId id);
   void cloneRun(engine::RunId id);
   void refreshRecent();
@@ -153,7 +163,11 @@ class MainWindow : public QMainWindow {
   QDockWidget* log_dock_ = nullptr;
   QDockWidget* queue_dock_ = nullptr;
   QueuePanel* queue_panel_ = nullptr;
+  DerivedSeriesList* derived_ = nullptr;
   WriteReport report_;
+  engine::EvaluateSubject evaluate_;
+  std::filesystem::path cache_;
+  QPointer<AblationGrid> grid_;
   QTimer autosave_;
   LogModel* log_ = nullptr;
   QFrame* banner_ = nullptr;

@@ -1,21 +1,15 @@
 #include <QApplication>
 #include <QDesktopServices>
-#include <QDialog>
 #include <QDockWidget>
 #include <QFileInfo>
 #include <QHBoxLayout>
-#include <QHeaderView>
 #include <QInputDialog>
 #include <QKeySequence>
 #include <QMenuBar>
-#include <QMessageBox>
 #include <QPushButton>
-#include <QTableWidget>
 #include <QTimer>
-#include <QVBoxLayout>
-#include <QWhatsThis>
+#include <QUndoGroup>
 
-#include "ui/command_palette.h"
 #include "ui/forms/schedule_editor.h"
 #include "ui/forms/stage_cards.h"
 #include "ui/layout_guard.h"
@@ -32,7 +26,7 @@ namespace ui {
 void MainWindow::buildMenus() {
   buildFileMenu();
   QMenu* edit = menuBar()->addMenu("&Edit");
-  QUndoStack* undo = compose_->document()->undoStack();
+  QUndoGroup* undo = buildUndo();
   QAction* undo_action = undo->createUndoAction(this, "Undo");
   undo_action->setIcon(lineIcon("undo"));
   undo_action->setShortcut(QKeySequence::Undo);
@@ -62,6 +56,21 @@ void MainWindow::buildMenus() {
   row->setContentsMargins(0, 1, 8, 2);
   row->addWidget(search);
   menuBar()->setCornerWidget(corner);
+}
+
+/// Changes of the recipe and of the run list have a stack each; the one that changed last is undone.
+QUndoGroup* MainWindow::buildUndo() {
+  auto* group = new QUndoGroup(this);
+  QUndoStack* recipe = compose_->document()->undoStack();
+  QUndoStack* runs = runs_->undoStack();
+  group->addStack(recipe);
+  group->addStack(runs);
+  group->setActiveStack(recipe);
+  connect(recipe, &QUndoStack::indexChanged, this, [group, recipe] { group->setActiveStack(recipe); });
+  connect(runs, &QUndoStack::indexChanged, this, [group, recipe, runs] {
+    group->setActiveStack(runs->canUndo() || !recipe->canUndo() ? runs : recipe);
+  });
+  return group;
 }
 
 void MainWindow::buildFileMenu() {
@@ -108,6 +117,10 @@ void MainWindow::buildRunMenu() {
   menu->addAction(lineIcon("stop"), "Stop run", QKeySequence("Ctrl+."), run_, &RunPage::stopRun);
   menu->addAction(lineIcon("resume"), "Resume run", QKeySequence("Ctrl+Shift+R"), run_,
                   &RunPage::resumeRun);
+  menu->addAction("Series of this run by formula…", this, [this] {
+    showPage(Run);
+    run_->editFormulas();
+  });
   menu->addSeparator();
   menu->addAction(lineIcon("copy"), "Clone run into Compose", QKeySequence("Ctrl+D"), this,
                   [this] { cloneRun(runs_->currentRun()); });
@@ -118,8 +131,12 @@ void MainWindow::buildRunMenu() {
                   &RunPanel::renameCurrent);
   menu->addAction("Tag run…", QKeySequence("Ctrl+T"), runs_, &RunPanel::tagCurrent);
   menu->addAction("Name, tags and notes…", QKeySequence("Ctrl+I"), runs_, &RunPanel::editCurrent);
-  menu->addAction(lineIcon("trash"), "Delete run…", QKeySequence("Ctrl+Delete"), runs_,
-                  &RunPanel::removeCurrent);
+  menu->addAction(lineIcon("trash"), "Delete the selected runs", QKeySequence("Ctrl+Delete"), runs_,
+                  &RunPanel::deleteSelected);
+  menu->addAction("Show the trash, or the runs", runs_,
+                  [this] { runs_->showTrash(!runs_->showsTrash()); });
+  menu->addAction("Restore the selected runs", runs_, &RunPanel::restoreSelected);
+  menu->addAction("Empty the trash…", runs_, &RunPanel::emptyTrash);
   menu->addSeparator();
   menu->addAction(lineIcon("search"), "Filter runs", QKeySequence("Ctrl+Shift+F"), runs_,
                   &RunPanel::focusFilter);
@@ -148,7 +165,21 @@ void MainWindow::buildCompareMenu() {
   add("Table by tasks", [this] { compare_->showLower(ComparePage::Tasks); });
   add("Paired tests", [this] { compare_->showLower(ComparePage::Paired); });
   menu->addSeparator();
-  add("Group seeds, or not", [this] { compare_->groupSeeds(!compare_->seedsGrouped()); });
+  add("Series by formula…", [this] {
+    compare_->showView(ComparePage::Curves);
+    compare_->editFormulas();
+  });
+  for (const XAxisInfo& axis : xAxes())
+    add(QString("Curves ") + axis.choice, [this, which = axis.axis] {
+      compare_->showView(ComparePage::Curves);
+      compare_->setXAxis(which);
+    });
+  menu->addSeparator();
+  add("Group seeds, or not", [this] {
+    Grouping now = compare_->grouping();
+    now.by = now.by.empty() ? "setting" : "";
+    compare_->groupBy(now);
+  });
   menu->addMenu(compare_->paperMenu());
   menu->addSeparator();
   QMenu* copy = menu->addMenu("Copy table");
@@ -158,6 +189,8 @@ void MainWindow::buildCompareMenu() {
                               std::pair("As TSV", AblationModel::Format::tsv)})
     copy->addAction(text, this, [this, format] { compare_->copyTable(format); });
   menu->addAction(lineIcon("export"), "Export figure…", compare_, &ComparePage::exportFigure);
+  menu->addAction(lineIcon("sweep"), "Ablation grid of the ticked runs…", this,
+                  [this] { openGrid(compare_->runs()); });
   menu->addAction(lineIcon("export"), "Report of the ticked runs…", this,
                   [this] { askReport(compare_->runs()); });
 }
@@ -251,98 +284,6 @@ void MainWindow::useLayout(const QString& name) {
   if (LayoutGuard(*settings_).restore(*this, name)) return;
   notify("The layout " + name + " could not be read; save it again.", true);
   QTimer::singleShot(0, this, &MainWindow::refreshLayouts);
-}
-
-void MainWindow::buildHelpMenu() {
-  QMenu* help = menuBar()->addMenu("&Help");
-  QAction* what = QWhatsThis::createAction(this);
-  what->setText("What's this?");
-  help->addAction(what);
-  help->addAction("Shortcuts", QKeySequence("Ctrl+/"), this, &MainWindow::showShortcuts);
-  help->addAction("About Equipoise", this, &MainWindow::showAbout);
-}
-
-namespace {
-
-void collect(const QList<QAction*>& actions, const QString& prefix,
-             const std::function<void(QAction*, const QString&)>& use) {
-  for (QAction* action : actions) {
-    if (action->isSeparator()) continue;
-    const QString text = action->text().remove('&');
-    if (action->menu())
-      collect(action->menu()->actions(), prefix + text + ": ", use);
-    else
-      use(action, prefix + text);
-  }
-}
-
-}  // namespace
-
-void MainWindow::openPalette() {
-  std::vector<Command> commands;
-  collect(menuBar()->actions(), {}, [&](QAction* action, const QString& text) {
-    if (text.endsWith("Command palette")) return;
-    commands.push_back({text, action->shortcut().toString(QKeySequence::NativeText),
-                        [action] { action->trigger(); }, action->isEnabled()});
-  });
-  for (const engine::RunInfo& info : bridge_->runs()) {
-    const engine::RunId id = info.id;
-    commands.push_back(
-        {"Open run " + QString::fromStdString(info.name), QString("run %1").arg(id), [this, id] {
-           runs_->select(id);
-           showRun(id);
-         }});
-  }
-  (new CommandPalette(std::move(commands), this))->open();
-}
-
-void MainWindow::showShortcuts() {
-  auto* dialog = new QDialog(this);
-  dialog->setAttribute(Qt::WA_DeleteOnClose);
-  dialog->setWindowTitle("Shortcuts");
-  std::vector<std::pair<QString, QString>> rows;
-  collect(menuBar()->actions(), {}, [&](QAction* action, const QString& text) {
-    if (!action->shortcut().isEmpty())
-      rows.emplace_back(text, action->shortcut().toString(QKeySequence::NativeText));
-  });
-  for (auto [text, key] : {std::pair("Schedule: choose epoch", "Left, Right"),
-                           std::pair("Schedule: move the step", "Up, Down"),
-                           std::pair("Schedule: shorten the list", "Delete"),
-                           std::pair("Plot: show all and follow", "F"),
-                           std::pair("Plot: move the crosshair", "Left, Right"),
-                           std::pair("Runs: tick for comparison", "Space"),
-                           std::pair("Compare: order the runs", "Alt+Left, Alt+Right on a chip"),
-                           std::pair("Queue: earlier or later", "Alt+Up, Alt+Down"),
-                           std::pair("Queue: take a run out", "Delete")})
-    rows.emplace_back(text, key);
-  auto* table = new QTableWidget(int(rows.size()), 2);
-  table->setHorizontalHeaderLabels({"action", "keys"});
-  table->verticalHeader()->hide();
-  table->setShowGrid(false);
-  table->setEditTriggers(QAbstractItemView::NoEditTriggers);
-  table->setAccessibleName("Shortcuts");
-  table->horizontalHeader()->setStretchLastSection(true);
-  for (int i = 0; i < int(rows.size()); ++i) {
-    table->setItem(i, 0, new QTableWidgetItem(rows[std::size_t(i)].first));
-    table->setItem(i, 1, new QTableWidgetItem(rows[std::size_t(i)].second));
-  }
-  table->resizeColumnToContents(0);
-  auto* layout = new QVBoxLayout(dialog);
-  layout->addWidget(table);
-  dialog->resize(560, 560);
-  dialog->show();
-}
-
-void MainWindow::showAbout() {
-  QMessageBox box(QMessageBox::NoIcon, "About Equipoise",
-                  "<b>Equipoise</b><br>Converts pretrained Transformers to hybrid attention and "
-                  "shows whether the linear half is used.",
-                  QMessageBox::Ok, this);
-  box.setInformativeText(QString("Version %1 · Qt %2 · GPL-3.0-or-later\nStore: %3")
-                             .arg(QApplication::applicationVersion(), qVersion(),
-                                  QString::fromStdString(bridge_->store().string())));
-  box.setTextInteractionFlags(Qt::TextSelectableByMouse);
-  box.exec();
 }
 
 void MainWindow::addRecent(const QString& file) {

@@ -7,6 +7,7 @@
 #include <QTabWidget>
 #include <functional>
 
+#include "ui/forms/ablation_grid.h"
 #include "ui/forms/source_field.h"
 #include "ui/main_window.h"
 #include "ui/pages/compose_page.h"
@@ -20,6 +21,7 @@ namespace ui {
 
 void MainWindow::buildLookingPages(Looking looking) {
   if (looking.cache.empty()) looking.cache = bridge_->store().parent_path() / "cache";
+  cache_ = looking.cache;
   model_ = new ModelPage(settings_.get());
   data_ = new DataPage(settings_.get(), looking.cache.string());
   task_ = new TaskPage(settings_.get(), std::move(looking.score));
@@ -61,14 +63,41 @@ void MainWindow::buildLookingPages(Looking looking) {
     compose_->document()->change("Evaluate on " + QString::fromStdString(query.task), next);
     showPage(Compose);
   });
-  auto wait = [this] {
-    task_->setScoringBlocked(bridge_->idle() ? QString() : "A run is training; scoring waits for its end");
-    const QString reason = bridge_->idle() ? QString() : "A run is training; measuring waits for its end";
-    diagnose_->setBlocked(reason);
-    efficiency_->setBlocked(reason);
-    if (!reason.isEmpty()) efficiency_->cancel();  // times beside a run would say nothing
-  };
-  connect(bridge_.get(), &EngineBridge::runsChanged, this, wait);
+  evaluate_ = std::move(looking.evaluate);
+  connect(diagnose_, &DiagnosePage::busyChanged, this, &MainWindow::settleWaiting);
+  connect(efficiency_, &EfficiencyPage::busyChanged, this, &MainWindow::settleWaiting);
+  connect(bridge_.get(), &EngineBridge::runsChanged, this, &MainWindow::settleWaiting);
+}
+
+/// Nothing is measured beside a run, and times are taken beside nothing at all: each says what it waits for.
+void MainWindow::settleWaiting() {
+  const bool idle = bridge_->idle();
+  task_->setScoringBlocked(idle ? QString() : "A run is training; scoring waits for its end");
+  const QString training = idle ? QString() : "A run is training; measuring waits for its end";
+  diagnose_->setBlocked(training);
+  if (!idle) efficiency_->cancel();  // times beside a run would say nothing
+  const QString timing = efficiency_->busy() ? "The Efficiency page measures times, which this would disturb; wait for its end or cancel it" : QString();
+  diagnose_->setQuiet(timing);
+  if (grid_) grid_->setBlocked(idle ? timing : training);
+  const bool computing = diagnose_->busy() || (grid_ && grid_->busy());
+  efficiency_->setBlocked(!idle       ? training
+                          : computing ? "A checkpoint is being measured on the Diagnose page or in the grid, which would disturb the times; wait for its end or cancel it"
+                                      : QString());
+}
+
+AblationGrid* MainWindow::openGrid(const std::vector<engine::RunId>& runs) {
+  if (runs.empty()) {
+    notify("Tick the runs whose checkpoints the grid is of in the list first.", true);
+    return nullptr;
+  }
+  if (grid_) grid_->close();
+  grid_ = new AblationGrid(bridge_.get(), evaluate_, cache_, runs, this);
+  connect(grid_, &AblationGrid::notice, this, &MainWindow::notify);
+  connect(grid_, &AblationGrid::busyChanged, this, &MainWindow::settleWaiting);
+  connect(grid_, &QObject::destroyed, this, &MainWindow::settleWaiting, Qt::QueuedConnection);
+  settleWaiting();
+  grid_->show();
+  return grid_;
 }
 
 namespace {

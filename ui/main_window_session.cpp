@@ -68,7 +68,8 @@ void MainWindow::restoreSession() {
   runs_->groupBy(value("grouping").toString());
   queue_panel_->setGoesOnAfterFailure(value("go on").isNull() || value("go on").toBool());
   compare_->showPaper(value("paper").toStringList());
-  compare_->groupSeeds(value("group seeds").toBool());
+  compare_->groupBy({value("group by").toString().toStdString(), Grouping::Spread(std::clamp(value("spread").toInt(), 0, 2))});
+  derived_->restore(value("formulas").toStringList());
   std::vector<engine::RunId> ticked;
   for (const QVariant& id : value("ticked").toList())
     if (bridge_->run(id.toLongLong())) ticked.push_back(id.toLongLong());
@@ -94,7 +95,9 @@ void MainWindow::rememberSession() {
   keep("page", int(page()));
   keep("grouping", runs_->grouping());
   keep("paper", compare_->shownPaper());
-  keep("group seeds", compare_->seedsGrouped());
+  keep("group by", QString::fromStdString(compare_->grouping().by));
+  keep("spread", int(compare_->grouping().spread));
+  keep("formulas", derived_->toSettings());
   keep("go on", queue_panel_->goesOnAfterFailure());
 }
 

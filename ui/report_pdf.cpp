@@ -45,7 +45,7 @@ void runPages(Sheet& sheet, const RunData& run, const Colors& c) {
                QFont::DemiBold);
     sheet.figure(accuracyFigure(run, size), size);
     AblationModel tasks;
-    tasks.setRows(comparedRows({&run}, {QString::fromStdString(info.name)}, false),
+    tasks.setRows(comparedRows({&run}, {QString::fromStdString(info.name)}),
                   AblationModel::Layout::tasks, "all");
     sheet.table(tasks);
   }
@@ -68,7 +68,7 @@ void writePdfReport(const std::vector<const RunData*>& runs, const QString& file
     QStringList names;
     for (const RunData* run : runs) names << QString::fromStdString(run->info.name);
     AblationModel table;
-    table.setRows(comparedRows(runs, names, false), AblationModel::Layout::components, "all");
+    table.setRows(comparedRows(runs, names), AblationModel::Layout::components, "all");
     sheet.table(table);
     for (const RunData* run : runs) runPages(sheet, *run, c);
   });

@@ -6,12 +6,11 @@
 #include <QLineEdit>
 #include <QListView>
 #include <QMenu>
-#include <QMessageBox>
 #include <QMouseEvent>
 #include <QPainter>
-#include <QPushButton>
 #include <QStyledItemDelegate>
 #include <QToolButton>
+#include <QUndoStack>
 #include <QVBoxLayout>
 
 #include "ui/forms/run_notes.h"
@@ -63,6 +62,17 @@ class RunDelegate : public QStyledItemDelegate {
     p->fillRect(QRect(head.left() + 12, head.bottom(), head.width() - 21, 1), c.line);
   }
 
+  static void paintTick(QPainter* p, const QRect& box, bool on, const Colors& c) {
+    p->setPen(QPen(on ? c.accent : c.secondary, 1));
+    p->setBrush(on ? c.accent : c.panel);
+    p->drawRoundedRect(QRectF(box).adjusted(0.5, 0.5, -0.5, -0.5), 3, 3);
+    if (!on) return;
+    p->setPen(QPen(c.on_accent, 1.8, Qt::SolidLine, Qt::RoundCap, Qt::RoundJoin));
+    p->setBrush(Qt::NoBrush);
+    p->drawPolyline(QPolygonF{box.topLeft() + QPointF(3.5, 7.5), box.topLeft() + QPointF(6, 10),
+                              box.topLeft() + QPointF(10.5, 4.5)});
+  }
+
   void paint(QPainter* p, const QStyleOptionViewItem& whole,
              const QModelIndex& index) const override {
     const Colors& c = colorsOf(whole.widget);
@@ -79,17 +89,10 @@ class RunDelegate : public QStyledItemDelegate {
       p->fillRect(option.rect, mix(c.window, c.line, 0.5));
     const QRect box = tick(option.rect);
     p->setRenderHint(QPainter::Antialiasing);
-    const bool on = index.data(RunListModel::ChosenRole).toBool();
-    p->setPen(QPen(on ? c.accent : c.secondary, 1));
-    p->setBrush(on ? c.accent : c.panel);
-    p->drawRoundedRect(QRectF(box).adjusted(0.5, 0.5, -0.5, -0.5), 3, 3);
-    if (on) {
-      p->setPen(QPen(c.on_accent, 1.8, Qt::SolidLine, Qt::RoundCap, Qt::RoundJoin));
-      p->setBrush(Qt::NoBrush);
-      p->drawPolyline(QPolygonF{box.topLeft() + QPointF(3.5, 7.5), box.topLeft() + QPointF(6, 10),
-                                box.topLeft() + QPointF(10.5, 4.5)});
-    }
-    const int left = box.right() + 9;
+    const QVariant ticked = index.data(RunListModel::ChosenRole);
+    const bool on = ticked.toBool();
+    if (ticked.isValid()) paintTick(p, box, on, c);
+    const int left = ticked.isValid() ? box.right() + 9 : box.left();
     const QFontMetrics fm(option.font);
     const QFontMetrics small(secondaryFont());
     const QString result = index.data(RunListModel::ResultRole).toString();
@@ -139,7 +142,10 @@ RunPanel::RunPanel(EngineBridge* bridge, QWidget* parent)
     : QWidget(parent),
       bridge_(bridge),
       model_(new RunListModel(this)),
+      trashed_(new RunListModel(this)),
+      undo_(new QUndoStack(this)),
       filter_(new RunFilter(this)) {
+  trashed_->setTickable(false);
   filter_->setSourceModel(model_);
   words_ = new QLineEdit;
   words_->setPlaceholderText("Filter runs…");
@@ -167,13 +173,17 @@ RunPanel::RunPanel(EngineBridge* bridge, QWidget* parent)
   view_->setModel(filter_);
   view_->setItemDelegate(new RunDelegate(view_));
   view_->setMouseTracking(true);
+  view_->setSelectionMode(QAbstractItemView::ExtendedSelection);
+  view_->installEventFilter(this);
   view_->setEditTriggers(QAbstractItemView::NoEditTriggers);
   view_->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
   view_->setContextMenuPolicy(Qt::CustomContextMenu);
   view_->setAccessibleName("Runs");
-  view_->setWhatsThis("Choose a run to see it. Tick runs (Space) to compare them.");
+  view_->setWhatsThis(
+      "Choose a run to see it. Tick runs (Space) to compare them. Delete moves the selected ones to "
+      "the trash, from where they can be restored.");
   view_->setTabKeyNavigation(false);
-  empty_ = new QLabel("No runs yet.\nCompose one and press Run.");
+  empty_ = new QLabel;
   empty_->setProperty("role", "secondary");
   empty_->setAlignment(Qt::AlignHCenter | Qt::AlignTop);
   empty_->setWordWrap(true);
@@ -193,15 +203,16 @@ RunPanel::RunPanel(EngineBridge* bridge, QWidget* parent)
   layout->addLayout(top);
   layout->addWidget(empty_, 1);
   layout->addWidget(view_, 1);
+  layout->addWidget(buildFooter());
   setMinimumWidth(180);
 
   connect(words_, &QLineEdit::textChanged, this, &RunPanel::applyFilter);
   connect(view_->selectionModel(), &QItemSelectionModel::currentChanged, this,
           [this](const QModelIndex& now) {
-            if (now.isValid()) Q_EMIT chosen(now.data(RunListModel::IdRole).toLongLong());
+            if (now.isValid() && !shows_trash_) Q_EMIT chosen(now.data(RunListModel::IdRole).toLongLong());
           });
   connect(view_, &QListView::clicked, this, [this](const QModelIndex& at) {
-    Q_EMIT chosen(at.data(RunListModel::IdRole).toLongLong());
+    if (!shows_trash_) Q_EMIT chosen(at.data(RunListModel::IdRole).toLongLong());
   });
   connect(view_, &QListView::customContextMenuRequested, this, &RunPanel::showMenu);
   connect(model_, &RunListModel::chosenChanged, this, &RunPanel::ticked);
@@ -213,6 +224,9 @@ RunPanel::RunPanel(EngineBridge* bridge, QWidget* parent)
   connect(&reading_, &QTimer::timeout, this, &RunPanel::readResults);
   refresh();
 }
+
+/// Its last words would reach a panel that is half gone.
+RunPanel::~RunPanel() { undo_->disconnect(); }
 
 void RunPanel::applyFilter() {
   filter_->setWords(words_->text());
@@ -228,6 +242,7 @@ QString RunPanel::grouping() const { return model_->grouping(); }
 
 void RunPanel::groupBy(const QString& key) {
   model_->setGrouping(key);
+  trashed_->setGrouping(key);
   filter_->regroup();
   view_->doItemsLayout();
 }
@@ -252,9 +267,9 @@ void RunPanel::fillGroupMenu() {
 
 void RunPanel::refresh() {
   model_->setRuns(bridge_->runs());
-  const bool any = model_->rowCount() > 0;
-  view_->setVisible(any);
-  empty_->setVisible(!any);
+  trashed_->setRuns(bridge_->trash());
+  refreshEmpty();
+  refreshFooter();
   readResults();
 }
 
@@ -262,24 +277,25 @@ void RunPanel::refresh() {
 /// list does not hold up the window.
 void RunPanel::readResults() {
   constexpr int k_turn_ms = 8;
+  RunListModel* list = shown();
   QElapsedTimer clock;
   clock.start();
-  for (int i = 0; i < model_->rowCount(); ++i) {
-    const QModelIndex at = model_->index(i);
+  for (int i = 0; i < list->rowCount(); ++i) {
+    const QModelIndex at = list->index(i);
     if (!at.data(RunListModel::ResultRole).toString().isEmpty() ||
         at.data(RunListModel::ReadRole).toBool())
       continue;
     if (engine::RunState(at.data(RunListModel::StateRole).toInt()) == engine::RunState::queued)
       continue;
-    if (unreadable_.contains(model_->idAt(i))) continue;
+    if (unreadable_.contains(list->idAt(i))) continue;
     if (clock.elapsed() >= k_turn_ms) {
       reading_.start(0);
       return;
     }
-    if (const RunData* shown = bridge_->data(model_->idAt(i)))
-      model_->setResults(*shown);
+    if (const RunData* known = bridge_->data(list->idAt(i)))
+      list->setResults(*known);
     else
-      unreadable_.insert(model_->idAt(i));
+      unreadable_.insert(list->idAt(i));
   }
 }
 
@@ -289,6 +305,7 @@ engine::RunId RunPanel::currentRun() const {
 }
 
 void RunPanel::select(engine::RunId id) {
+  showTrash(false);
   const QModelIndex at = filter_->mapFromSource(model_->indexOf(id));
   if (at.isValid()) view_->setCurrentIndex(at);
 }
@@ -329,23 +346,8 @@ void RunPanel::editCurrent() {
   dialog->show();
 }
 
-void RunPanel::removeCurrent() {
-  const engine::RunInfo* info = bridge_->run(currentRun());
-  if (!info) return;
-  QMessageBox box(QMessageBox::NoIcon, "Delete run",
-                  QString("Delete run %1, “%2”, with its points and checkpoints?")
-                      .arg(info->id)
-                      .arg(QString::fromStdString(info->name)),
-                  QMessageBox::Cancel, this);
-  box.setInformativeText("This cannot be undone.");
-  QPushButton* go = box.addButton("Delete", QMessageBox::DestructiveRole);
-  box.setDefaultButton(QMessageBox::Cancel);
-  const engine::RunId id = info->id;
-  box.exec();
-  if (box.clickedButton() == go) bridge_->remove(id);
-}
-
 void RunPanel::showMenu(const QPoint& at) {
+  if (shows_trash_) return showTrashMenu(at);
   const engine::RunInfo* info = bridge_->run(currentRun());
   if (!info) return;
   QMenu menu(this);
@@ -363,8 +365,10 @@ void RunPanel::showMenu(const QPoint& at) {
   menu.addAction("Tags…", this, &RunPanel::tagCurrent)->setEnabled(!bridge_->readOnly());
   menu.addAction("Name, tags and notes…", this, &RunPanel::editCurrent);
   menu.addSeparator();
-  menu.addAction(lineIcon("trash"), "Delete…", this, &RunPanel::removeCurrent)
-      ->setEnabled(!active && !bridge_->readOnly());
+  const auto count = selectedRuns().size();
+  menu.addAction(lineIcon("trash"), count > 1 ? QString("Delete %1 runs").arg(count) : "Delete", this,
+                 &RunPanel::deleteSelected)
+      ->setEnabled(!bridge_->readOnly());
   menu.exec(view_->viewport()->mapToGlobal(at));
 }
 

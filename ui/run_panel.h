@@ -1,5 +1,6 @@
 #pragma once
-/// The list of runs with its filter: choose one to see it, tick several to compare them.
+/// The list of runs with its filter: choose one to see it, tick several to compare them. Deleted runs go to the trash,
+/// which the same list shows on demand, until they are restored or deleted for good.
 
 #include <QTimer>
 #include <QWidget>
@@ -11,7 +12,9 @@ class QLabel;
 class QLineEdit;
 class QListView;
 class QMenu;
+class QPushButton;
 class QToolButton;
+class QUndoStack;
 
 namespace ui {
 
@@ -23,7 +26,8 @@ class RunPanel : public QWidget {
 
  public:
   explicit RunPanel(EngineBridge* bridge, QWidget* parent = nullptr);
-  RunListModel* model() const { return model_; }
+  ~RunPanel() override;
+  RunListModel* model() const { return model_; }  ///< without those in the trash
   QListView* view() const { return view_; }
   engine::RunId currentRun() const;
   void select(engine::RunId id);
@@ -35,20 +39,38 @@ class RunPanel : public QWidget {
   void setFilterText(const QString& text);
   QString grouping() const;
   void groupBy(const QString& key);
-  void removeCurrent();
+  std::vector<engine::RunId> selectedRuns() const;
+  void deleteSelected();   ///< into the trash; in the trash, for good after a question
+  void restoreSelected();  ///< of those in the trash
+  void emptyTrash();       ///< for good, after a question
+  void showTrash(bool on);
+  bool showsTrash() const { return shows_trash_; }
+  QUndoStack* undoStack() const { return undo_; }  ///< deleting runs and restoring them
 
  Q_SIGNALS:
   void chosen(qint64 run);
   void ticked();
 
+ protected:
+  bool eventFilter(QObject* watched, QEvent* event) override;
+
  private:
   void refresh();
   void readResults();
   void showMenu(const QPoint& at);
+  void showTrashMenu(const QPoint& at);
+  QWidget* buildFooter();
+  void refreshFooter();
+  void refreshEmpty();
+  void askPurge(const std::vector<engine::RunId>& ids);
+  RunListModel* shown() const { return shows_trash_ ? trashed_ : model_; }
   void applyFilter();
   void fillGroupMenu();
   EngineBridge* bridge_;
   RunListModel* model_;
+  RunListModel* trashed_;
+  QUndoStack* undo_;
+  bool shows_trash_ = false;
   RunFilter* filter_;
   QTimer reading_;
   std::set<engine::RunId> unreadable_;  ///< said once; not read again
@@ -58,6 +80,11 @@ class RunPanel : public QWidget {
   QLabel* problem_;
   QToolButton* group_;
   QMenu* group_menu_;
+  QWidget* footer_ = nullptr;
+  QToolButton* trash_button_ = nullptr;
+  QPushButton* undo_button_ = nullptr;
+  QPushButton* restore_button_ = nullptr;
+  QPushButton* empty_button_ = nullptr;
 };
 
 }  // namespace ui

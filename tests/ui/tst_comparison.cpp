@@ -12,7 +12,9 @@
 #include "ui/models/experiments.h"
 #include "ui/models/layer_series.h"
 #include "ui/models/run_expression.h"
+#include "ui/models/series_formula.h"
 #include "ui/models/table_text.h"
+#include "ui/models/x_axis.h"
 
 namespace {
 
@@ -68,9 +70,9 @@ class TestComparison : public QObject {
     const ui::RunData a = run(1, "ssd-seed0", 0, 0.70, 0.6, "x"),
                       b = run(2, "ssd-seed1", 1, 0.72, 0.6, "x"),
                       c = run(3, "other", 0, 0.5, 0.5, "y");
-    const auto single = ui::comparedRows({&a, &b, &c}, {"a", "b", "c"}, false);
+    const auto single = ui::comparedRows({&a, &b, &c}, {"a", "b", "c"});
     QCOMPARE(single.size(), std::size_t(3));
-    const auto grouped = ui::comparedRows({&a, &b, &c}, {"a", "b", "c"}, true);
+    const auto grouped = ui::comparedRows({&a, &b, &c}, {"a", "b", "c"}, {.by = "setting"});
     QCOMPARE(grouped.size(), std::size_t(2));
     QCOMPARE(grouped[0].name, QString("ssd (2 seeds)"));
     QCOMPARE(grouped[1].name, QString("other"));
@@ -78,11 +80,27 @@ class TestComparison : public QObject {
     QVERIFY(e);
     QVERIFY(std::abs(e->value - 0.71) < 1e-12);
     QVERIFY(std::abs(e->half - 12.7062 * 0.01) < 1e-5);  // t(1) · 0.01414 / √2
-    QVERIFY(e->note.contains("2 seeds"));
+    QVERIFY(e->note.contains("2 runs") && e->note.contains("95 %"));
     const auto curve = ui::curveOf(grouped[0], "hybrid", "all");
     QCOMPARE(curve.size(), std::size_t(2));
     QVERIFY(std::abs(curve[1].y - 71) < 1e-9);
     QVERIFY(std::abs(curve[1].err - 12.7062) < 1e-3);
+  }
+
+  void runs_are_grouped_by_any_setting_with_the_spread_asked_for() {
+    ui::RunData a = run(1, "a", 0, 0.70, 0.6, "x"), b = run(2, "b", 1, 0.74, 0.6, "y"), c = run(3, "c", 0, 0.5, 0.5, "z");
+    a.recipe.attention.window = b.recipe.attention.window = 32;
+    c.recipe.attention.window = 8;
+    auto rows = ui::comparedRows({&a, &c, &b}, {}, {.by = "attention.window", .spread = ui::Grouping::Spread::deviation});
+    QCOMPARE(rows.size(), std::size_t(2));
+    QCOMPARE(rows[0].name, QString("attention.window 32 (2 runs)"));
+    QCOMPARE(rows[1].name, QString("attention.window 8"));
+    const double deviation = 0.04 / std::sqrt(2.0);
+    QVERIFY(std::abs(rows[0].find("hybrid", "all")->half - deviation) < 1e-12);
+    QVERIFY(std::abs(ui::curveOf(rows[0], "hybrid", "all")[1].err - 100 * deviation) < 1e-9);
+    rows = ui::comparedRows({&a, &c, &b}, {}, {.by = "attention.window", .spread = ui::Grouping::Spread::error});
+    QVERIFY(std::abs(rows[0].find("hybrid", "all")->half - 0.02) < 1e-12);
+    QCOMPARE(rows[1].find("hybrid", "all")->half, ui::half95(0.01));  // one run alone: over examples
   }
 
   void every_accuracy_table_of_the_paper_has_blocks() {
@@ -118,7 +136,7 @@ class TestComparison : public QObject {
 
   void the_table_by_tasks_has_the_papers_form() {
     const ui::RunData a = run(1, "a", 0, 0.8, 0.6);
-    auto rows = ui::comparedRows({&a}, {"a"}, false);
+    auto rows = ui::comparedRows({&a}, {"a"});
     rows.push_back(ui::printedRow(*block("table12/mistral-7b-instruct/5 epochs/")));
     ui::AblationModel model;
     model.setRows(rows, ui::AblationModel::Layout::tasks, "all");
@@ -194,6 +212,12 @@ class TestComparison : public QObject {
                                 std::pair("(done or failed) and not lolcats", true),
                                 std::pair("ssd -hedgecats", true),
                                 std::pair("seed: 7", true),
+                                std::pair("hybrid - delta_h_swa > 68", true),
+                                std::pair("hybrid − delta_h_swa > 69", false),
+                                std::pair("(hybrid - delta_h_swa) / window >= 1.06", true),
+                                std::pair("not 2 * window = 127", true),
+                                std::pair("state = done and delta_h_swa / hybrid < 0.05", true),
+                                std::pair("nothing + 1 != 7", false),
                                 std::pair("builtin/tiny", false)})
       QTest::newRow(text) << QString(text) << passes;
   }
@@ -223,6 +247,94 @@ class TestComparison : public QObject {
       QVERIFY2(!problem.isEmpty(), text);
       QVERIFY(expression.matches({}));
     }
+  }
+
+  void a_formula_is_evaluated_where_every_input_has_a_point() {
+    ui::RunData data = run(1, "ssd", 0, 0.7, 0.6, "h");
+    data.has_series = true;
+    data.series["train/loss"] = {{5, 3, 0}, {10, 2, 0}, {20, 1, 0}};
+    data.series["validation/loss"] = {{10, 2.5, 0}, {15, 9, 0}, {20, 0.5, 0}, {30, 1, 0}};
+    const QStringList names = ui::metricNames(data);
+    QVERIFY(names.indexOf("hybrid") < names.indexOf("train/loss") && names.contains("hybrid@recall"));
+    auto values = [&](const QString& text) {
+      QString problem;
+      const auto formula = ui::SeriesFormula::read(text, names, &problem);
+      QStringList out;
+      if (!formula) return QStringList{problem};
+      for (const auto& p : formula->curve(data, "all")) out << QString("%1:%2").arg(p.x).arg(p.y, 0, 'g', 6);
+      const auto again = ui::SeriesFormula::read(formula->text(), {}, &problem);  // as it is kept
+      if (!again || again->text() != formula->text() || again->names() != formula->names())
+        return QStringList{"reads otherwise: " + formula->text()};
+      return out;
+    };
+    QCOMPARE(values("hybrid − swa"), (QStringList{"10:5", "20:10"}));
+    QCOMPARE(values("hybrid-swa"), values("hybrid - swa"));
+    QCOMPARE(values("delta_h_swa/teacher"), (QStringList{"10:0.0555556", "20:0.111111"}));
+    QCOMPARE(values("train/loss - validation/loss"), (QStringList{"10:-0.5", "20:0.5"}));
+    QCOMPARE(values("\"train/loss\" * 1e-3"), (QStringList{"5:0.003", "10:0.002", "20:0.001"}));
+    QCOMPARE(values("exp(log(validation/loss)) / (2 + 3 * 1 - 1)"), (QStringList{"10:0.625", "15:2.25", "20:0.125", "30:0.25"}));
+    QCOMPARE(values("-abs(train/loss-3)"), (QStringList{"5:-0", "10:-1", "20:-2"}));
+    QCOMPARE(values("hybrid@recall - hybrid"), (QStringList{"10:0", "20:0"}));
+    QCOMPARE(values("hybrid * train/loss - validation/loss"), (QStringList{"10:67.5", "20:69.5"}));
+    for (auto [text, why] : {std::pair("hybrid -", "missing at the end"), std::pair("(hybrid", "not closed"), std::pair("hybrid swa", "“swa” was not expected"),
+                             std::pair("sin(hybrid)", "no function"), std::pair("1 + 2", "names no metric"), std::pair("", "missing"),
+                             std::pair("hybrid > 3", "“>” was not expected")})
+      QVERIFY2(values(text).size() == 1 && values(text)[0].contains(why), qPrintable(values(text).join("; ")));
+    QString problem;
+    const auto single = ui::SeriesFormula::read("hybrid", names, &problem);
+    QVERIFY(single->curve(data, "all")[0].err > 0);  // a lone metric keeps its interval
+    const auto absent = ui::SeriesFormula::read("hybrid - nothing", names, &problem);
+    QVERIFY(absent->curve(data, "all").empty());
+    QCOMPARE(absent->missing(data, "all"), QStringList{"nothing"});
+    const ui::RunData other = run(2, "ssd", 1, 0.72, 0.6, "h");
+    const auto grouped = ui::comparedRows({&data, &other}, {"a", "b"}, {.by = "setting"});
+    const auto difference = ui::SeriesFormula::read("hybrid - swa", names, &problem);
+    QCOMPARE(grouped.size(), std::size_t(1));
+    QCOMPARE(ui::curveOf(grouped[0], *difference, "all").size(), std::size_t(2));
+    QVERIFY(std::abs(ui::curveOf(grouped[0], *difference, "all")[1].y - 11) < 1e-9);
+  }
+
+  void a_line_of_the_notes_may_belong_to_a_step() {
+    const std::string notes = "plain text\n@168: loss jumps\n@20 window 4\n@x no step\n@7\n@12b no";
+    QCOMPARE(ui::stepNotes(notes), (std::vector<ui::StepNote>{{7, ""}, {20, "window 4"}, {168, "loss jumps"}}));
+    const std::string more = ui::withStepNote(notes, 20, "window 8");
+    QCOMPARE(ui::stepNotes(more)[1].text, std::string("window 8"));
+    QVERIFY(more.starts_with("plain text\n@168"));
+    QCOMPARE(ui::stepNotes(ui::withStepNote(more, 168, "")).size(), std::size_t(2));
+    QCOMPARE(ui::withStepNote("", 3, "a"), std::string("@3 a"));
+    QCOMPARE(ui::withStepNote("@3 a", 3, ""), std::string());
+  }
+
+  void derived_series_come_back_from_the_settings() {
+    ui::DerivedSeriesList list;
+    list.put({"gain", "hybrid - swa", "points"});
+    list.put({"gain", "hybrid - \"train/loss\"", ""});
+    QCOMPARE(list.all().size(), std::size_t(1));
+    ui::DerivedSeriesList back;
+    back.restore(list.toSettings() + QStringList{"bad", "hybrid -", "", "odd"});
+    QVERIFY(back.all() == list.all());
+    back.remove("gain");
+    QVERIFY(back.all().empty());
+  }
+
+  void a_step_is_an_epoch_a_number_of_tokens_and_a_time() {
+    ui::RunData data = run(1, "ssd", 0, 0.7, 0.6);
+    data.info.started_ms = 1'000'000;
+    const auto plan = data.plan();
+    const double transfer = double(plan[0].last), end = double(plan.back().last);
+    const ui::StepMap epochs(ui::XAxis::epoch, data, {}), tokens(ui::XAxis::tokens, data, {});
+    QCOMPARE(ui::StepMap()(17), 17.0);
+    QCOMPARE(epochs(transfer), double(data.recipe.stages[0].epochs));
+    QVERIFY(std::abs(epochs(end) - double(data.recipe.stages[0].epochs + data.recipe.stages[1].epochs)) < 1e-9);
+    QVERIFY(std::abs(tokens(end) - ui::costOf(data.recipe, nullptr).tokens / 1e6) < 1e-9);
+    const ui::StepMap minutes(ui::XAxis::elapsed, data, {{10, 1'060'000}, {20, 1'180'000}});
+    QCOMPARE(minutes(0), 0.0);
+    QCOMPARE(minutes(10), 1.0);
+    QCOMPARE(minutes(15), 2.0);
+    QCOMPARE(minutes(20), 3.0);
+    const ui::StepMap clock(ui::XAxis::clock, data, {{10, 1'060'000}});
+    QCOMPARE(clock({{10, 7, 1}})[0].x, 1060.0);
+    QCOMPARE(ui::StepMap(ui::XAxis::clock, data, {})(3), 1000.0);
   }
 
   void flat_settings_are_the_fields() {

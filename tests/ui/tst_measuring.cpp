@@ -4,21 +4,29 @@
 #include <QApplication>
 #include <QComboBox>
 #include <QDoubleSpinBox>
+#include <QFileInfo>
 #include <QLabel>
 #include <QLineEdit>
+#include <QListWidget>
+#include <QSpinBox>
 #include <QPushButton>
 #include <QTabBar>
 #include <QTest>
+#include <atomic>
 #include <cmath>
 #include <condition_variable>
 #include <filesystem>
 #include <mutex>
+#include <thread>
 
 #include "engine/bench.h"
 #include "engine/diagnose.h"
 #include "tests/ui/desk.h"
+#include "tests/support/temp_dir.h"
 #include "tests/ui/pictures.h"
+#include "ui/forms/ablation_grid.h"
 #include "ui/forms/copy_table.h"
+#include "ui/forms/job_line.h"
 #include "ui/models/comparison.h"
 #include "ui/models/efficiency.h"
 #include "ui/models/head_measures.h"
@@ -31,6 +39,7 @@
 #include "ui/pages/efficiency_page.h"
 #include "ui/plots/log_plot.h"
 #include "ui/plots/matrix_view.h"
+#include "ui/report_diagnosis.h"
 
 namespace fs = std::filesystem;
 
@@ -84,6 +93,7 @@ struct Bench {
   support::TempDir folder;
   std::vector<engine::DiagnoseOptions> asked;
   engine::MeasureAttention measure = scripted_bench;
+  engine::EvaluateSubject evaluate{};
 
   std::unique_ptr<ui::MainWindow> open() {
     fs::create_directories(folder / "runs");
@@ -96,6 +106,7 @@ struct Bench {
       return scripted_diagnosis(s, o);
     };
     looking.bench = measure;
+    looking.evaluate = evaluate;
     const QString settings = QString::fromStdString((folder / "settings.ini").string());
     auto window = std::make_unique<ui::MainWindow>(std::move(bridge), std::make_unique<QSettings>(settings, QSettings::IniFormat), std::move(looking));
     window->resize(1280, 800);
@@ -264,6 +275,122 @@ class TestMeasuring : public QObject {
     page->cancel();
     QTRY_VERIFY(!page->busy());
     QVERIFY(stopped && !page->shown() && page->startButton()->isEnabled());
+  }
+
+  void two_measurements_do_not_disturb_each_other() {
+    Bench bench;
+    std::mutex door;
+    std::condition_variable opened;
+    bench.measure = [&](const engine::AttentionBench& b, const engine::BenchOptions& o) {
+      std::unique_lock lock(door);
+      while (!o.stop()) opened.wait_for(lock, std::chrono::milliseconds(5));
+      return scripted_bench(b, o);
+    };
+    auto window = bench.open();
+    const engine::RunId id = bench.runWithCheckpoint(*window, "first", 1);
+    window->showPage(ui::MainWindow::Diagnose);
+    ui::DiagnosePage* page = window->diagnosePage();
+    ui::EfficiencyPage* efficiency = window->efficiencyPage();
+    page->setRun(id);
+    QVERIFY(diagnosed(page));
+    const auto asked = bench.asked.size();
+    efficiency->start();
+    QVERIFY(efficiency->busy());
+    page->start();
+    page->showView(ui::DiagnosePage::WhatIf);
+    page->whatIf()->weight()->setValue(0.3);
+    page->whatIf()->ask();
+    QVERIFY(!page->busy());
+    QCOMPARE(bench.asked.size(), asked);
+    const auto lines = page->findChildren<ui::JobLine*>();
+    QVERIFY(std::any_of(lines.begin(), lines.end(), [](auto* line) { return line->text().contains("measures times"); }));
+    efficiency->cancel();
+    QTRY_VERIFY(!efficiency->busy());
+    QVERIFY(efficiency->startButton()->isEnabled());
+    page->start();
+    QVERIFY(page->busy() && !efficiency->startButton()->isEnabled());
+    QVERIFY(efficiency->startButton()->toolTip().contains("Diagnose page"));
+    QTRY_VERIFY(!page->busy() && efficiency->startButton()->isEnabled());
+    QVERIFY(bench.asked.size() > asked);
+  }
+
+  void a_grid_is_evaluated_kept_and_gone_on_with() {
+    Bench bench;
+    std::vector<std::string> evaluated;
+    std::atomic<bool> hold = false;
+    bench.evaluate = [&](const engine::Subject& s, const fs::path& journal, const engine::Watch& watch) {
+      while (hold && !watch.stop.stop_requested()) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+      if (watch.stop.stop_requested()) throw engine::Cancelled();
+      evaluated.push_back(journal.parent_path().filename().string() + " " + std::to_string(s.recipe.evaluation.components.size()));
+      engine::Evaluated e{0, 64, 0.5, {}};
+      for (const auto& c : s.recipe.evaluation.components)
+        for (const char* task : {"recall", "all"}) {
+          e.scores.push_back({c, task, "acc", 1.0 / 3, 0.01, 30, {}});
+          e.scores.push_back({c, task, "acc_norm", 0.9, std::nan(""), 30, {}});
+        }
+      return e;
+    };
+    auto window = bench.open();
+    const engine::RunId first = bench.runWithCheckpoint(*window, "first", 1), second = bench.runWithCheckpoint(*window, "second", 2);
+    QVERIFY(!window->openGrid({}));
+    ui::AblationGrid* grid = window->openGrid({first, second});
+    QVERIFY(grid && test::nameless(grid).isEmpty());
+    QCOMPARE(grid->checkpoints()->count(), 2);  // each folder once, though every stage wrote into it
+    QVERIFY(grid->planText().startsWith("2 checkpoints, 0 known"));
+    grid->tasks()->setText(" ");
+    QVERIFY(!grid->startButton()->isEnabled() && grid->planText() == "Name a task.");
+    grid->tasks()->setText("builtin:recall");
+    grid->start();
+    QTRY_VERIFY(!grid->busy());
+    QCOMPARE(grid->table()->rowCount(), 2 * 5);
+    QVERIFY(grid->table()->text(ui::AblationModel::Format::markdown).contains("33.3 ± 2.0"));
+    QCOMPARE(evaluated, (std::vector<std::string>{std::to_string(first) + " 5", std::to_string(second) + " 5"}));
+    QVERIFY(grid->planText().startsWith("2 checkpoints, 2 known"));
+
+    // One component less is another evaluation; the second checkpoint is cancelled, then gone on with.
+    grid->components()->item(0)->setCheckState(Qt::Unchecked);
+    grid->checkpoints()->item(1)->setCheckState(Qt::Unchecked);
+    grid->start();
+    QTRY_VERIFY(!grid->busy());
+    grid->checkpoints()->item(1)->setCheckState(Qt::Checked);
+    QVERIFY(grid->planText().startsWith("2 checkpoints, 1 known"));
+    hold = true;
+    grid->start();
+    QTRY_COMPARE(grid->table()->rowCount(), 4);
+    QVERIFY(!window->efficiencyPage()->startButton()->isEnabled());
+    grid->cancel();
+    QTRY_VERIFY(!grid->busy() && grid->startButton()->isEnabled());
+    QCOMPARE(evaluated.size(), std::size_t(3));
+    QVERIFY(window->efficiencyPage()->startButton()->isEnabled());
+    hold = false;
+    grid->start();
+    QTRY_VERIFY(!grid->busy());
+    QCOMPARE(evaluated.size(), std::size_t(4));
+    QCOMPARE(grid->table()->rowCount(), 8);
+    const QString folder = QString(EQUIPOISE_BINARY_DIR) + "/screenshots";
+    QDir().mkpath(folder);
+    QVERIFY(grid->grab().save(folder + "/grid-light.png"));
+    hold = true;
+    grid->components()->item(1)->setCheckState(Qt::Unchecked);
+    grid->start();  // closed while it works
+    grid->close();
+    QTRY_VERIFY(!window->findChild<ui::AblationGrid*>());
+  }
+
+  void a_deep_model_s_report_is_not_cut() {
+    support::TempDir folder;
+    engine::Diagnosis d;
+    d.name = "deep";
+    d.layers = 100, d.heads = 4;
+    for (std::int64_t layer = 0; layer < d.layers; ++layer)
+      for (std::int64_t head = -1; head < d.heads; ++head) {
+        engine::HeadReport r;
+        r.layer = layer, r.head = head, r.share = r.exposed_share = double(layer) / 100;
+        d.inside.push_back(r);
+      }
+    const QString file = QString::fromStdString((folder / "deep.pdf").string());
+    ui::writePdfDiagnosis({d}, file);  // asserts that nothing is higher than its page
+    QVERIFY(QFileInfo(file).size() > 2000);
   }
 
   void a_crossover_lies_between_the_lengths_measured() {

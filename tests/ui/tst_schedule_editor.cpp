@@ -52,6 +52,21 @@ class TestScheduleEditor : public QObject {
     QCOMPARE(s.schedule().dropout, (std::vector<double>{0.9, 0.75, 0.5, 0.5, 0.2}));
   }
 
+  void the_chosen_epoch_is_placed_in_steps_tokens_and_time() {
+    Setting s;
+    const engine::Recipe& recipe = s.document.recipe();
+    const auto transfer = engine::steps_per_epoch(recipe, recipe.stages[0]) * recipe.stages[0].epochs;
+    const auto epoch = engine::steps_per_epoch(recipe, recipe.stages[1]);
+    s.editor.setEpoch(1);
+    const QString steps = QString("steps %L1–%L2 of %L3").arg(qint64(transfer + epoch + 1)).arg(qint64(transfer + 2 * epoch)).arg(qint64(transfer + 5 * epoch));
+    QVERIFY2(s.editor.placeText().contains(steps) && s.editor.placeText().contains("Epoch 2"), qPrintable(s.editor.placeText()));
+    QVERIFY(!s.editor.placeText().contains("about"));
+    s.editor.setSecondsPerToken(1e-3);
+    QVERIFY(s.editor.placeText().contains("about"));
+    s.editor.addEpoch();
+    QVERIFY(s.editor.placeText().contains(QString("of %L1,").arg(qint64(transfer + 6 * epoch))));
+  }
+
   void windows_snap_to_powers_of_two() {
     Setting s;
     s.drag(s.lane("window lane"), 0, 9);

@@ -108,7 +108,7 @@ class TestUiModels : public QObject {
     const ui::RunData b = evaluated("b_2", 0.7, 0.7);
     ui::AblationModel model;
     QAbstractItemModelTester tester(&model, k_fatal);
-    model.setRows(ui::comparedRows({&a, &b}, {"a", "b_2"}, false),
+    model.setRows(ui::comparedRows({&a, &b}, {"a", "b_2"}),
                   ui::AblationModel::Layout::components, "all");
     QCOMPARE(model.rowCount(), 2);
     QCOMPARE(model.columnCount(), 5);

@@ -1,9 +1,11 @@
 /// What one does in the window beyond the first minutes: pause, fork, queue, sweep, find again.
 
+#include <QAbstractItemModelTester>
 #include <QLabel>
 #include <QLineEdit>
 #include <QListView>
 #include <QListWidget>
+#include <QMessageBox>
 #include <QPlainTextEdit>
 #include <QPushButton>
 #include <QRandomGenerator>
@@ -11,6 +13,7 @@
 
 #include "desk.h"
 #include "ui/forms/experiment_chooser.h"
+#include "ui/forms/formula_dialog.h"
 #include "ui/forms/run_notes.h"
 #include "ui/forms/sweep_dialog.h"
 #include "ui/models/run_list_model.h"
@@ -18,6 +21,7 @@
 #include "ui/pages/delta_panel.h"
 #include "ui/pages/gate_line.h"
 #include "ui/pages/run_page.h"
+#include "ui/plots/curve_plot.h"
 #include "ui/plots/heat_map.h"
 #include "ui/queue_panel.h"
 #include "ui/run_panel.h"
@@ -251,6 +255,136 @@ class TestWorkbench : public QObject {
     panel->groupBy({});
     for (const auto& info : std::vector(window->bridge()->runs())) window->bridge()->stop(info.id);
     QTRY_VERIFY_WITH_TIMEOUT(window->bridge()->idle(), 60000);
+  }
+
+  void deleted_runs_come_back_or_go_for_good() {
+    Desk desk;
+    auto window = desk.open();
+    ui::RunPanel* panel = window->runPanel();
+    ui::EngineBridge* bridge = window->bridge();
+    const engine::RunId a = finishedRun(*window, shortRecipe("a")), b = finishedRun(*window, shortRecipe("b")),
+                        c = finishedRun(*window, shortRecipe("c"));
+    QVERIFY(a && b && c);
+    panel->model()->setChosen({a, c});
+    panel->select(a);
+    panel->view()->selectAll();
+    panel->view()->selectionModel()->select(
+        panel->view()->model()->index(0, 0), QItemSelectionModel::Deselect);  // the newest, c
+    QTest::keyClick(panel->view(), Qt::Key_Delete);
+    QCOMPARE(bridge->runs().size(), std::size_t(1));
+    QCOMPARE(bridge->trash().size(), std::size_t(2));
+    QCOMPARE(window->comparePage()->runs(), std::vector<engine::RunId>{c});
+    QCOMPARE(window->runPage()->run(), c);  // the next one, as the list
+
+    // The change that was made last is the one that Ctrl+Z takes back.
+    window->composePage()->document()->setField("seed", "7");
+    QAction* undo = nullptr;
+    for (QAction* action : window->findChildren<QAction*>())
+      if (action->shortcut() == QKeySequence(QKeySequence::Undo)) undo = action;
+    QVERIFY(undo && !undo->text().contains("Delete"));
+    undo->trigger();
+    QCOMPARE(bridge->trash().size(), std::size_t(2));
+    auto* button = panel->findChild<QPushButton*>("undo delete");
+    QVERIFY(button && button->isVisible());
+    QTest::mouseClick(button, Qt::LeftButton);
+    QCOMPARE(bridge->runs().size(), std::size_t(3));
+    QVERIFY(bridge->trash().empty());
+
+    panel->view()->selectAll();
+    panel->deleteSelected();
+    QVERIFY(undo->text().contains("Delete 3 runs"));
+    undo->trigger();
+    QCOMPARE(bridge->runs().size(), std::size_t(3));
+    panel->view()->selectAll();
+    panel->deleteSelected();
+    panel->showTrash(true);
+    QCOMPARE(panel->view()->model()->rowCount(), 3);
+    QVERIFY(!panel->view()->model()->index(0, 0).data(ui::RunListModel::ChosenRole).isValid());
+    QAbstractItemModelTester tester(panel->view()->model());
+    panel->view()->setCurrentIndex(panel->view()->model()->index(1, 0));
+    QCOMPARE(panel->selectedRuns(), std::vector<engine::RunId>{b});
+    panel->restoreSelected();
+    QCOMPARE(bridge->runs().front().id, b);
+
+    panel->emptyTrash();
+    auto* question = window->findChild<QMessageBox*>("purge question");
+    QVERIFY(question && question->text().contains("2 runs"));
+    QTest::mouseClick(question->defaultButton(), Qt::LeftButton);
+    QTest::qWait(100);
+    QCOMPARE(bridge->trash().size(), std::size_t(2));
+    panel->emptyTrash();
+    for (auto* one : window->findChildren<QMessageBox*>("purge question"))
+      for (auto* choice : one->buttons())
+        if (one->isVisible() && choice->text() == "Delete for good") choice->click();
+    QTRY_VERIFY(bridge->trash().empty());
+    QVERIFY(!std::filesystem::exists(desk.paths.checkpoints / std::to_string(a)));
+    QVERIFY(!engine::RunReader(desk.paths.store).run(c));
+    QVERIFY(!panel->undoStack()->canUndo());
+    QCOMPARE(bridge->runs().size(), std::size_t(1));
+  }
+
+  void a_series_by_formula_is_drawn_kept_and_exported() {
+    Desk desk;
+    engine::RunId a = 0, b = 0;
+    {
+      auto window = desk.open();
+      a = finishedRun(*window, shortRecipe("a")), b = finishedRun(*window, shortRecipe("b"));
+      window->runPanel()->select(a);
+      window->showPage(ui::MainWindow::Run);
+      window->runPage()->editFormulas();
+      auto* dialog = window->findChild<ui::FormulaDialog*>();
+      QVERIFY(dialog && test::nameless(dialog).isEmpty());
+      dialog->formula()->setText("hybrid - nonsense");
+      QVERIFY(dialog->problem().contains("nonsense") && !dialog->put()->isEnabled());
+      dialog->formula()->setText("hybrid − swa");
+      QVERIFY2(dialog->problem().isEmpty(), qPrintable(dialog->problem()));
+      dialog->unit()->setText("points");
+      dialog->put()->click();
+      dialog->close();
+      const auto& drawn = window->runPage()->lossPlot()->points("hybrid - swa");
+      const ui::RunData* data = window->bridge()->data(a);
+      const auto *hybrid = data->score("hybrid", "all"), *swa = data->score("swa", "all");
+      QVERIFY(hybrid && swa);
+      QCOMPARE(drawn.size(), hybrid->size());
+      QCOMPARE(drawn.back().y, 100 * hybrid->back().value - 100 * swa->back().value);
+      QVERIFY(window->runPage()->lossPlot()->csv().contains("hybrid - swa,"));
+      window->runPage()->noteAt(2, "what was that?");
+      QVERIFY(QString::fromStdString(window->bridge()->run(a)->notes).contains("@2 what was that?"));
+      window->runPage()->setXAxis(ui::XAxis::tokens);
+      QVERIFY(window->runPage()->lossPlot()->csv().startsWith("curve,million tokens,"));
+      QVERIFY(window->runPage()->lossPlot()->points("hybrid - swa").back().x < 1);
+      window->close();
+    }
+    auto window = desk.open();
+    window->runPanel()->model()->setChosen({a, b});
+    window->showPage(ui::MainWindow::Compare);
+    window->comparePage()->showCurvesOf("hybrid - swa");
+    QCOMPARE(window->comparePage()->curves()->curves().size(), 2);
+    QVERIFY(!window->comparePage()->curves()->points(window->comparePage()->curves()->curves()[0]).empty());
+    QVERIFY(window->comparePage()->missingText().isEmpty());
+    window->comparePage()->showCurvesOf("training loss");
+    QVERIFY(!window->comparePage()->curves()->points(window->comparePage()->curves()->curves()[1]).empty());
+    for (const auto axis : {ui::XAxis::epoch, ui::XAxis::elapsed, ui::XAxis::clock}) {
+      window->comparePage()->setXAxis(axis);
+      QTRY_VERIFY(window->comparePage()->curves()->rangeX().second > 0);
+    }
+    QVERIFY(window->saveScreenshots(QString(EQUIPOISE_BINARY_DIR) + "/screenshots", "-formula", {ui::MainWindow::Compare, ui::MainWindow::Run}));
+  }
+
+  void a_run_at_work_is_not_deleted() {
+    Desk desk;
+    auto window = desk.open();
+    const engine::RunId id = test::startRun(*window, "ssd");
+    QVERIFY(id);
+    window->runPanel()->select(id);
+    QSignalSpy failed(window->bridge(), &ui::EngineBridge::failed);
+    window->runPanel()->deleteSelected();
+    QCOMPARE(failed.count(), 1);
+    QVERIFY(failed[0][0].toString().contains("stop it first"));
+    QCOMPARE(window->bridge()->runs().size(), std::size_t(1));
+    QVERIFY(!window->runPanel()->undoStack()->canUndo());
+    window->bridge()->stop(id);
+    QTRY_VERIFY(window->bridge()->idle());
   }
 
   void notes_are_kept_with_the_run() {

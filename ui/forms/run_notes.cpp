@@ -22,7 +22,9 @@ RunNotes::RunNotes(const engine::RunInfo& info, bool read_only, QWidget* parent)
   tags_->setPlaceholderText("words with commas between");
   tags_->setAccessibleName("Tags");
   notes_->setPlainText(QString::fromStdString(info.notes));
-  notes_->setPlaceholderText("What is this run to show? What did it show?");
+  notes_->setPlaceholderText(
+      "What is this run to show? What did it show?\nA line like @168 loss jumps is drawn on the curves at "
+      "that step.");
   notes_->setAccessibleName("Notes");
   notes_->setTabChangesFocus(true);
   for (QLineEdit* line : {name_, tags_}) line->setReadOnly(read_only);

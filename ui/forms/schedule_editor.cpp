@@ -8,6 +8,9 @@
 
 #include "ui/forms/mask_view.h"
 #include "ui/forms/step_lane.h"
+#include "ui/models/inspect_tables.h"
+#include "ui/models/run_list_model.h"
+#include "ui/models/x_axis.h"
 #include "ui/theme.h"
 
 namespace ui {
@@ -77,6 +80,8 @@ ScheduleEditor::ScheduleEditor(RecipeDocument* document, QWidget* parent)
   lists->addWidget(secondary("Window", this));
   lists->addWidget(window_list_, 2);
 
+  place_ = secondary({}, this);
+  place_->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
   note_ = secondary({}, this);
   note_->setProperty("role", "problem");
   note_->hide();
@@ -87,6 +92,7 @@ ScheduleEditor::ScheduleEditor(RecipeDocument* document, QWidget* parent)
   left->addWidget(dropout_, 1);
   left->addWidget(window_, 1);
   left->addLayout(lists);
+  left->addWidget(place_);
   left->addWidget(note_);
 
   mask_title_ = new QLabel;
@@ -176,7 +182,47 @@ int ScheduleEditor::epoch() const { return dropout_->epoch(); }
 void ScheduleEditor::setEpoch(int epoch) {
   dropout_->setEpoch(epoch);
   window_->setEpoch(epoch);
-  if (const auto* stage = current()) syncMask(*stage);
+  if (const auto* stage = current()) {
+    syncMask(*stage);
+    syncPlace(*stage);
+  }
+}
+
+void ScheduleEditor::setSecondsPerToken(std::optional<double> seconds) {
+  seconds_per_token_ = seconds;
+  if (const auto* stage = current()) syncPlace(*stage);
+}
+
+QString ScheduleEditor::placeText() const { return place_->text(); }
+
+/// Where the epochs lie in the whole run: beneath the lanes for the chosen one, along them for all.
+void ScheduleEditor::syncPlace(const engine::StageSpec& stage) {
+  RunData planned;
+  planned.recipe = document_->recipe();
+  const StepMap tokens(XAxis::tokens, planned, {});
+  double first = 0;
+  for (const PlanStep& part : planned.plan())
+    if (int(part.stage) < stage_) first = double(part.last);
+  const double per_epoch = double(engine::steps_per_epoch(planned.recipe, stage));
+  const double all = double(planned.plannedSteps());
+  QStringList ends;
+  for (std::int64_t e = 0; e < stage.epochs; ++e)
+    ends << QString("%L1").arg(qint64(first + double(e + 1) * per_epoch));
+  window_->setEpochEnds(ends);
+  const double from = first + epoch() * per_epoch, to = from + per_epoch;
+  auto million = [&](double step) { return tokens(step) * 1e6; };
+  QString text = QString("Epoch %1: steps %L2–%L3 of %L4, tokens %5–%6 of %7")
+                     .arg(epoch() + 1)
+                     .arg(qint64(from) + 1)
+                     .arg(qint64(to))
+                     .arg(qint64(all))
+                     .arg(countText(million(from)), countText(million(to)), countText(million(all)));
+  if (seconds_per_token_) {
+    auto time = [&](double step) { return durationText(million(step) * *seconds_per_token_); };
+    text += QString(", about %1 to %2 of %3").arg(time(from), time(to), time(all));
+  }
+  place_->setText(epoch() < stage.epochs ? text : QString("Epoch %1 is beyond the stage's end").arg(epoch() + 1));
+  place_->setToolTip(place_->text() + "\nBeneath the lanes: the step at which each epoch ends.");
 }
 
 void ScheduleEditor::commit(const QString& what, const engine::StageSpec& stage) {
@@ -269,6 +315,7 @@ void ScheduleEditor::sync() {
   note_->setText(notes.join(' '));
   note_->setVisible(!notes.isEmpty());
   syncMask(*stage);
+  syncPlace(*stage);
 }
 
 void ScheduleEditor::syncMask(const engine::StageSpec& stage) {

@@ -4,6 +4,7 @@
 
 #include <QLineEdit>
 #include <QWidget>
+#include <optional>
 
 #include "ui/models/recipe_document.h"
 
@@ -25,12 +26,16 @@ class ScheduleEditor : public QWidget {
   int stage() const { return stage_; }
   int epoch() const;
   void setEpoch(int epoch);
+  /// What a finished run of this model says; nothing: time is left out.
+  void setSecondsPerToken(std::optional<double> seconds);
+  QString placeText() const;  ///< of the chosen epoch: steps, tokens and time
   void addEpoch();
   void removeEpoch();
 
  private:
   void sync();
   void syncMask(const engine::StageSpec& stage);
+  void syncPlace(const engine::StageSpec& stage);
   void chooseStage();
   const engine::StageSpec* current() const;
   void commit(const QString& what, const engine::StageSpec& stage);
@@ -39,6 +44,7 @@ class ScheduleEditor : public QWidget {
 
   RecipeDocument* document_;
   int stage_ = -1;
+  std::optional<double> seconds_per_token_;
   QComboBox* stages_ = nullptr;
   StepLane* dropout_ = nullptr;
   StepLane* window_ = nullptr;
@@ -46,6 +52,7 @@ class ScheduleEditor : public QWidget {
   QLineEdit* window_list_ = nullptr;
   QLabel* stage_label_ = nullptr;
   QLabel* note_ = nullptr;
+  QLabel* place_ = nullptr;
   QLabel* mask_title_ = nullptr;
   QLabel* empty_ = nullptr;
   QWidget* body_ = nullptr;

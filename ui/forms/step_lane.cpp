@@ -67,6 +67,11 @@ void StepLane::setShowEpochs(bool on) {
   updateGeometry();
 }
 
+void StepLane::setEpochEnds(const QStringList& ends) {
+  ends_ = ends;
+  update();
+}
+
 void StepLane::announce() {
   setAccessibleDescription(QString("epoch %1: %2").arg(epoch_ + 1).arg(valueText(valueAt(epoch_))));
 }
@@ -275,6 +280,15 @@ void StepLane::paintEvent(QPaintEvent*) {
       const int every = std::max(1, int(std::ceil(fm.horizontalAdvance("00 ") / w)));
       if (e % every == 0 || e == epoch_)
         p.drawText(QRectF(x0 - 30, a.bottom() + 5, w + 60, fm.height()), Qt::AlignCenter, text);
+      const QString end = e < ends_.size() ? (e == 0 ? "step " : "") + ends_[e] : QString();
+      const double room = w - fm.horizontalAdvance("epoch 1, not reached") / 2.0;
+      if (!end.isEmpty() && room > fm.horizontalAdvance("step " + end)) {
+        p.setPen(mix(c.panel, c.secondary, 0.75));
+        const double wide = fm.horizontalAdvance(end) + 2;
+        const double from = std::min(x1 - wide / 2, double(width()) - wide);
+        p.drawLine(QPointF(x1, a.bottom()), QPointF(x1, a.bottom() + 4));
+        p.drawText(QRectF(from, a.bottom() + 5, wide, fm.height()), Qt::AlignCenter, end);
+      }
     }
   }
   p.setRenderHint(QPainter::Antialiasing, false);

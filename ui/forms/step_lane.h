@@ -3,6 +3,7 @@
 /// Values beyond the list are the last one, held (dashed); dragging one of those writes the list up
 /// to it.
 
+#include <QStringList>
 #include <QWidget>
 #include <vector>
 
@@ -23,6 +24,7 @@ class StepLane : public QWidget {
   int epoch() const { return epoch_; }
   void setTop(double top);  ///< windows: the largest value drawn
   void setShowEpochs(bool on);
+  void setEpochEnds(const QStringList& ends);  ///< written where each epoch ends, as far as there is room
 
   double valueAt(int epoch) const;
   double snapped(double value) const;
@@ -59,6 +61,7 @@ class StepLane : public QWidget {
   Kind kind_;
   std::vector<double> values_, before_;
   double fallback_ = 0, top_ = 64;
+  QStringList ends_;
   int epochs_ = 1, epoch_ = 0, hovered_ = -1;
   bool dragging_ = false, show_epochs_ = false;
 };

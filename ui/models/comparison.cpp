@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <tuple>
 
 namespace ui {
 namespace {
@@ -27,7 +28,17 @@ std::map<ScoreKey, Estimate> lastEstimates(const RunData& run) {
   return out;
 }
 
-std::map<ScoreKey, Estimate> overSeeds(const std::vector<const RunData*>& runs) {
+/// Mean and half width of what Grouping::Spread says.
+std::pair<double, double> meanOf(const std::vector<double>& values, Grouping::Spread spread) {
+  const engine::Estimate mean = engine::t_interval(values);
+  if (spread == Grouping::Spread::interval || values.size() < 2) return {mean.value, mean.half()};
+  double squares = 0;
+  for (double v : values) squares += (v - mean.value) * (v - mean.value);
+  const double n = double(values.size()), deviation = std::sqrt(squares / (n - 1));
+  return {mean.value, spread == Grouping::Spread::deviation ? deviation : deviation / std::sqrt(n)};
+}
+
+std::map<ScoreKey, Estimate> overRuns(const std::vector<const RunData*>& runs, Grouping::Spread spread) {
   std::map<ScoreKey, std::vector<double>> values;
   std::map<ScoreKey, Estimate> out;
   for (const RunData* run : runs)
@@ -39,10 +50,8 @@ std::map<ScoreKey, Estimate> overSeeds(const std::vector<const RunData*>& runs) 
         e.n = points.back().n;
       }
   for (auto& [key, e] : out) {
-    const engine::Estimate mean = engine::t_interval(values[key]);
-    e.value = mean.value;
-    e.half = mean.half();
-    e.note = QString("mean over %1 seeds, 95 % Student interval").arg(mean.n);
+    std::tie(e.value, e.half) = meanOf(values[key], spread);
+    e.note = QString("mean over %1 runs, ").arg(values[key].size()) + spreadText(spread);
   }
   return out;
 }
@@ -67,24 +76,55 @@ QString taskTitle(const std::string& task) {
   return q(task);
 }
 
+QString spreadText(Grouping::Spread spread) {
+  switch (spread) {
+    case Grouping::Spread::deviation:
+      return "± standard deviation";
+    case Grouping::Spread::error:
+      return "± standard error";
+    default:
+      return "± 95 %";
+  }
+}
+
+/// Runs of one group have one key; a run without the value groups with its likes.
+static std::string groupKey(const RunData& run, const std::string& by) {
+  if (by == "setting") return run.info.hash.empty() ? "#" + std::to_string(run.info.id) : run.info.hash;
+  engine::Recipe recipe = run.recipe;
+  for (const engine::Field& field : engine::fields(recipe))
+    if (field.info.path == by) return engine::to_text(field.get());
+  return "absent";
+}
+
 std::vector<ComparedRow> comparedRows(const std::vector<const RunData*>& runs,
-                                      const QStringList& names, bool group_seeds) {
+                                      const QStringList& names, const Grouping& grouping) {
   std::vector<ComparedRow> out;
-  std::vector<std::string> hashes;
+  std::vector<std::string> keys;
+  const bool seeds = grouping.by == "setting";
   for (std::size_t i = 0; i < runs.size(); ++i) {
     const RunData* run = runs[i];
-    const QString name = names.value(int(i), q(run->info.name));
-    auto same = std::find(hashes.begin(), hashes.end(), run->info.hash);
-    if (group_seeds && !run->info.hash.empty() && same != hashes.end()) {
-      out[std::size_t(same - hashes.begin())].runs.push_back(run);
-      continue;
+    QString name = names.value(int(i), q(run->info.name));
+    if (!grouping.by.empty()) {
+      const std::string key = groupKey(*run, grouping.by);
+      const auto same = std::find(keys.begin(), keys.end(), key);
+      if (same != keys.end()) {
+        out[std::size_t(same - keys.begin())].runs.push_back(run);
+        continue;
+      }
+      keys.push_back(key);
+      name = seeds ? settingName(*run, q(run->info.name))
+                   : q(grouping.by) + " " + (key.empty() ? "empty" : q(key));
     }
-    hashes.push_back(run->info.hash);
-    out.push_back({group_seeds ? settingName(*run, q(run->info.name)) : name, {run}, {}});
+    ComparedRow row;
+    row.name = name;
+    row.runs = {run};
+    row.spread = grouping.spread;
+    out.push_back(std::move(row));
   }
   for (ComparedRow& row : out) {
-    row.cells = row.runs.size() == 1 ? lastEstimates(*row.runs[0]) : overSeeds(row.runs);
-    if (row.runs.size() > 1) row.name += QString(" (%1 seeds)").arg(row.runs.size());
+    row.cells = row.runs.size() == 1 ? lastEstimates(*row.runs[0]) : overRuns(row.runs, row.spread);
+    if (row.runs.size() > 1)
+      row.name += QString(" (%1 %2)").arg(row.runs.size()).arg(seeds ? "seeds" : "runs");
   }
   return out;
 }
@@ -108,24 +148,38 @@ std::vector<ComparedRow> triedRows(const RunData& run, const QString& name) {
   return out;
 }
 
-std::vector<CurvePoint> curveOf(const ComparedRow& row, const std::string& component,
-                                const std::string& task) {
-  if (row.runs.empty()) return {};
-  if (row.runs.size() == 1) {
-    const auto* points = row.runs[0]->score(component, task);
-    return points ? asCurve(*points, 100) : std::vector<CurvePoint>{};
-  }
+/// One run's own curve; of several, their mean at the steps that all have.
+static std::vector<CurvePoint> meanCurve(std::vector<std::vector<CurvePoint>> curves,
+                                         Grouping::Spread spread) {
+  if (curves.empty()) return {};
+  if (curves.size() == 1) return std::move(curves[0]);
   std::map<double, std::vector<double>> at;
-  for (const RunData* run : row.runs)
-    if (const auto* points = run->score(component, task))
-      for (const ScorePoint& p : *points) at[p.step].push_back(100 * p.value);
+  for (const auto& curve : curves)
+    for (const CurvePoint& p : curve) at[p.x].push_back(p.y);
   std::vector<CurvePoint> out;
   for (const auto& [step, values] : at) {
-    if (values.size() != row.runs.size()) continue;
-    const engine::Estimate mean = engine::t_interval(values);
-    out.push_back({step, mean.value, mean.half()});
+    if (values.size() != curves.size()) continue;
+    const auto [mean, half] = meanOf(values, spread);
+    out.push_back({step, mean, half});
   }
   return out;
+}
+
+std::vector<CurvePoint> curveOf(const ComparedRow& row, const std::string& component,
+                                const std::string& task) {
+  std::vector<std::vector<CurvePoint>> curves;
+  for (const RunData* run : row.runs) {
+    const auto* points = run->score(component, task);
+    curves.push_back(points ? asCurve(*points, 100) : std::vector<CurvePoint>{});
+  }
+  return meanCurve(std::move(curves), row.spread);
+}
+
+std::vector<CurvePoint> curveOf(const ComparedRow& row, const SeriesFormula& formula,
+                                const std::string& task) {
+  std::vector<std::vector<CurvePoint>> curves;
+  for (const RunData* run : row.runs) curves.push_back(formula.curve(*run, task));
+  return meanCurve(std::move(curves), row.spread);
 }
 
 std::vector<std::string> comparedComponents(const std::vector<ComparedRow>& rows,
@@ -268,108 +322,6 @@ ComparedRow printedRow(const PaperBlock& block) {
           QString("%1 %2 less %3 %4: the paper prints the two, not the difference")
               .arg(a, first->printed, b, second->printed)};
     }
-  return out;
-}
-
-// ---- paired tests
-// ---------------------------------------------------------------------------------
-
-namespace {
-
-/// Why two evaluations are not of the same examples; empty: they are.
-QString differingExamples(const engine::Recipe& a, const engine::Recipe& b) {
-  QStringList differ;
-  auto look = [&](const char* key, const auto& x, const auto& y) {
-    if (x != y) differ << QString("evaluation.%1").arg(key);
-  };
-  look("data", a.evaluation.data, b.evaluation.data);
-  look("split", a.evaluation.split, b.evaluation.split);
-  look("shots", a.evaluation.shots, b.evaluation.shots);
-  if (a.evaluation.shots > 0) {
-    look("sampler", a.evaluation.sampler, b.evaluation.sampler);
-    look("shots_seed", a.evaluation.shots_seed, b.evaluation.shots_seed);
-  }
-  return differ.isEmpty() ? QString() : "not the same examples: " + differ.join(", ") + " differ";
-}
-
-/// The single tasks that stand behind a choice of tasks.
-std::vector<std::string> singleTasks(const RunData& run, const std::string& task) {
-  if (task != "all" && task != "local" && task != "far") return {task};
-  std::vector<std::string> out;
-  for (const std::string& t : run.tasks())
-    if (t != "all" && t != "local" && t != "far") out.push_back(t);
-  return out;
-}
-
-/// Examples beyond the shorter list are left out.
-void fillTest(PairedRow& row, const std::vector<std::uint8_t>& a,
-              const std::vector<std::uint8_t>& b) {
-  row.n = std::min(a.size(), b.size());
-  for (std::size_t i = 0; i < row.n; ++i) {
-    row.first_only += a[i] != 0 && b[i] == 0 ? 1 : 0;
-    row.second_only += a[i] == 0 && b[i] != 0 ? 1 : 0;
-  }
-  const auto n = double(row.n), discordant = double(row.first_only + row.second_only);
-  row.difference = (double(row.first_only) - double(row.second_only)) / n;
-  // Variance of a difference that is −1, 0 or 1 an example.
-  row.half = half95(std::sqrt(std::max(0.0, discordant / n - row.difference * row.difference) / n));
-  row.p = engine::mcnemar_exact(std::int64_t(row.first_only), std::int64_t(row.second_only));
-}
-
-PairedRow pairedRow(const RunData& first, const RunData& second, const std::string& component,
-                    const std::string& task, const Outcomes& outcomes) {
-  PairedRow row;
-  row.component = component;
-  row.task = task;
-  if (row.problem = differingExamples(first.recipe, second.recipe); !row.problem.isEmpty())
-    return row;
-  std::vector<std::uint8_t> a, b;
-  for (const std::string& single : singleTasks(first, task)) {
-    const auto x = first.lastScore(component, single), y = second.lastScore(component, single);
-    if (!x || !y) continue;
-    const auto of_a = outcomes(first, std::int64_t(x->step), component, single);
-    const auto of_b = outcomes(second, std::int64_t(y->step), component, single);
-    if (of_a.size() != of_b.size()) {
-      row.problem = QString("not the same examples: %1 and %2 of %3")
-                        .arg(of_a.size())
-                        .arg(of_b.size())
-                        .arg(q(single));
-      return row;
-    }
-    a.insert(a.end(), of_a.begin(), of_a.end());
-    b.insert(b.end(), of_b.begin(), of_b.end());
-  }
-  if (a.empty())
-    row.problem = "no answers example by example are stored";
-  else
-    fillTest(row, a, b);
-  return row;
-}
-
-}  // namespace
-
-std::vector<PairedRow> pairedRows(const std::vector<const RunData*>& runs, const QStringList& names,
-                                  const std::string& task, const Outcomes& outcomes) {
-  std::vector<PairedRow> out;
-  if (task == "local" || task == "far") return out;
-  for (std::size_t i = 1; i < runs.size(); ++i) {
-    const auto mine = runs[i]->components();
-    for (const std::string& component : runs[0]->components()) {
-      if (component == "teacher" || std::find(mine.begin(), mine.end(), component) == mine.end())
-        continue;
-      PairedRow row = pairedRow(*runs[i], *runs[0], component, task, outcomes);
-      row.first = names.value(int(i));
-      row.second = names.value(0);
-      out.push_back(std::move(row));
-    }
-  }
-  std::vector<double> p;
-  for (const PairedRow& row : out)
-    if (row.problem.isEmpty()) p.push_back(row.p);
-  const std::vector<double> adjusted = engine::holm(p);
-  std::size_t at = 0;
-  for (PairedRow& row : out)
-    if (row.problem.isEmpty()) row.adjusted = adjusted[at++];
   return out;
 }
 

@@ -12,6 +12,7 @@
 #include "engine/eval/intervals.h"
 #include "engine/paper.h"
 #include "ui/models/run_data.h"
+#include "ui/models/series_formula.h"
 
 namespace ui {
 
@@ -25,21 +26,31 @@ struct Estimate {
   QString note{};      ///< where the number comes from, for the tooltip
 };
 
+/// How runs become rows.
+struct Grouping {
+  /// What stands behind a mean: its 95 % Student interval, the runs' standard deviation, or the mean's standard error.
+  enum class Spread { interval, deviation, error };
+  std::string by{};  ///< empty: a row a run; "setting": equal recipes but for name and seed; else a path of the recipe
+  Spread spread = Spread::interval;
+  bool operator==(const Grouping&) const = default;
+};
+QString spreadText(Grouping::Spread spread);  ///< "± 95 %", "± standard deviation", "± standard error"
+
 /// One line of the comparison.
 struct ComparedRow {
   QString name;
-  std::vector<const RunData*> runs;  ///< one, or the seeds of one setting; empty: printed
+  std::vector<const RunData*> runs;  ///< one, or a group; empty: printed
   std::map<ScoreKey, Estimate> cells;
-  bool tried = false;  ///< a setting saved on the Diagnose page, which is no run of its own
+  bool tried = false;  ///< a setting or checkpoint tried apart, which is no run of its own
+  Grouping::Spread spread{};  ///< of a group
 
   bool isPrinted() const { return runs.empty() && !tried; }
   const Estimate* find(const std::string& component, const std::string& task) const;
 };
 
-/// One row a run, or with `group_seeds` one row a setting (equal recipes but for name and seed):
-/// the mean of the last values with Student's interval over seeds.
+/// One row a run, or a group: the mean of its runs' last values. One run alone keeps its own interval over examples.
 std::vector<ComparedRow> comparedRows(const std::vector<const RunData*>& runs,
-                                      const QStringList& names, bool group_seeds);
+                                      const QStringList& names, const Grouping& grouping = {});
 
 /// A row a setting that was tried on a run's checkpoint and saved with it.
 std::vector<ComparedRow> triedRows(const RunData& run, const QString& name);
@@ -47,6 +58,9 @@ std::vector<ComparedRow> triedRows(const RunData& run, const QString& name);
 /// Accuracy of one component over training, averaged over the row's runs at the steps that all
 /// have.
 std::vector<CurvePoint> curveOf(const ComparedRow& row, const std::string& component,
+                                const std::string& task);
+/// The same of a formula.
+std::vector<CurvePoint> curveOf(const ComparedRow& row, const SeriesFormula& formula,
                                 const std::string& task);
 
 /// Rows of the paper that belong together: one model at one time of one table, by component.

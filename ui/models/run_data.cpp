@@ -1,6 +1,7 @@
 #include "ui/models/run_data.h"
 
 #include <algorithm>
+#include <charconv>
 #include <set>
 
 namespace ui {
@@ -147,6 +148,52 @@ std::vector<PlanStep> RunData::plan() const {
 std::int64_t RunData::plannedSteps() const {
   const auto steps = plan();
   return steps.empty() ? info.total_steps : steps.back().last;
+}
+
+namespace {
+
+/// "@168 text" or "@168: text".
+std::optional<StepNote> stepNote(const std::string& line) {
+  const char* end = line.data() + line.size();
+  StepNote note;
+  if (line.empty() || line[0] != '@') return std::nullopt;
+  const auto [after, error] = std::from_chars(line.data() + 1, end, note.step);
+  if (error != std::errc() || note.step < 0 || (after != end && *after != ' ' && *after != ':'))
+    return std::nullopt;
+  note.text.assign(after, end);
+  note.text.erase(0, std::min(note.text.find_first_not_of(": "), note.text.size()));
+  return note;
+}
+
+std::vector<std::string> linesOf(const std::string& text) {
+  std::vector<std::string> lines;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    lines.push_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  return lines;
+}
+
+}  // namespace
+
+std::vector<StepNote> stepNotes(const std::string& notes) {
+  std::vector<StepNote> out;
+  for (const std::string& line : linesOf(notes))
+    if (auto note = stepNote(line)) out.push_back(std::move(*note));
+  std::stable_sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.step < b.step; });
+  return out;
+}
+
+std::string withStepNote(const std::string& notes, std::int64_t step, const std::string& text) {
+  std::string out;
+  for (const std::string& line : linesOf(notes)) {
+    const auto note = stepNote(line);
+    if (!note || note->step != step) out += line + '\n';
+  }
+  if (!text.empty()) out += '@' + std::to_string(step) + ' ' + text + '\n';
+  if (!out.empty()) out.pop_back();
+  return out;
 }
 
 std::vector<CurvePoint> asCurve(const std::vector<ScorePoint>& points, double factor) {

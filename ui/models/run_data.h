@@ -55,6 +55,16 @@ struct RunData {
   std::int64_t plannedSteps() const;
 };
 
+/// A note that belongs to a step: a line "@168 loss jumps" of the run's notes, drawn on its curves.
+struct StepNote {
+  std::int64_t step = 0;
+  std::string text;
+  bool operator==(const StepNote&) const = default;
+};
+std::vector<StepNote> stepNotes(const std::string& notes);  ///< in the order of their steps
+/// The notes with one more line, or without the step's where `text` is empty.
+std::string withStepNote(const std::string& notes, std::int64_t step, const std::string& text);
+
 /// Half width of the 95 % interval.
 inline double half95(double standard_error) { return 1.959963985 * standard_error; }
 

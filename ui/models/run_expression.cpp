@@ -2,68 +2,25 @@
 
 #include <QStringList>
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <optional>
 #include <vector>
+
+#include "ui/models/expression.h"
 
 namespace ui {
 namespace {
 
 using Test = std::function<bool(const RunFacts&)>;
 
-struct Token {
-  enum Kind { word, quoted, sign, end } kind = end;
-  QString text;
-};
+using expression::Arithmetic;
+using expression::Cursor;
+using expression::numberOf;
+using expression::Token;
+using expression::Unreadable;
 
-struct Unreadable {
-  QString why;
-};
-
+/// Signs by which a text is an expression and no plain words.
 bool isSign(QChar c) { return QString("=<>!~()&|").contains(c); }
-
-std::vector<Token> tokens(const QString& text) {
-  std::vector<Token> out;
-  for (qsizetype i = 0; i < text.size();) {
-    const QChar c = text[i];
-    if (c.isSpace()) {
-      ++i;
-    } else if (c == '"' || c == '\'') {
-      const qsizetype end = text.indexOf(c, i + 1);
-      if (end < 0) throw Unreadable{"a quotation mark is not closed"};
-      out.push_back({Token::quoted, text.mid(i + 1, end - i - 1)});
-      i = end + 1;
-    } else if (isSign(c)) {
-      static const QStringList k_pairs{"==", "!=", "<=", ">=", "&&", "||"};
-      const QString two = text.mid(i, 2);
-      const bool pair = k_pairs.contains(two);
-      out.push_back({Token::sign, pair ? two : QString(c)});
-      i += pair ? 2 : 1;
-    } else {
-      qsizetype end = i;
-      while (end < text.size() && !text[end].isSpace() && !isSign(text[end]) && text[end] != '"')
-        ++end;
-      out.push_back({Token::word, text.mid(i, end - i)});
-      i = end;
-    }
-  }
-  out.push_back({});
-  return out;
-}
-
-/// "64", "25M", "1e-3", "71 %".
-std::optional<double> numberOf(std::string text) {
-  double factor = 1;
-  if (!text.empty() && (text.back() == 'k' || text.back() == 'M' || text.back() == 'G')) {
-    factor = text.back() == 'k' ? 1e3 : text.back() == 'M' ? 1e6 : 1e9;
-    text.pop_back();
-  }
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return value * factor;
-}
 
 /// A key names a field by its whole path or by its last parts: "window" is attention.window, and
 /// schedule.window, and evaluation.window.
@@ -113,32 +70,37 @@ Test containing(const QString& word) {
   return [word](const RunFacts& facts) { return facts.text.contains(word, Qt::CaseInsensitive); };
 }
 
+/// What a sum is for a run: results first, then a number of the recipe. NaN where a name is neither.
+double valueFor(const Arithmetic& sum, const RunFacts& facts) {
+  std::vector<double> values;
+  for (const std::string& name : sum.names) {
+    double value = std::nan("");
+    if (const auto found = facts.results.find(name); found != facts.results.end()) {
+      value = found->second;
+    } else {
+      for (const auto& [path, text] : flatSettings(facts.recipe))
+        if (const auto number = names(path, name) ? numberOf(text) : std::nullopt) value = *number;
+    }
+    values.push_back(value);
+  }
+  return sum.value(values);
+}
+
 class Parser {
  public:
-  explicit Parser(std::vector<Token> list) : list_(std::move(list)) {}
+  explicit Parser(std::vector<Token> list) : at_(std::move(list)) {}
 
   Test whole() {
     Test test = either();
-    if (now().kind != Token::end)
-      throw Unreadable{QString("“%1” was not expected").arg(now().text)};
+    if (at_.now().kind != Token::end)
+      throw Unreadable{QString("“%1” was not expected").arg(at_.now().text)};
     return test;
   }
 
  private:
-  const Token& now() const { return list_[at_]; }
-  bool take(std::initializer_list<const char*> words) {
-    if (now().kind == Token::end || now().kind == Token::quoted) return false;
-    for (const char* word : words)
-      if (now().text.compare(QLatin1String(word), Qt::CaseInsensitive) == 0) {
-        ++at_;
-        return true;
-      }
-    return false;
-  }
-
   Test either() {
     Test left = both();
-    while (take({"||", "|", "or"}))
+    while (at_.take({"||", "|", "or"}))
       left = [left, right = both()](const RunFacts& f) { return left(f) || right(f); };
     return left;
   }
@@ -146,40 +108,74 @@ class Parser {
   Test both() {
     Test left = negated();
     for (;;) {
-      const bool said = take({"&&", "&", "and"});
-      const bool goes_on = now().kind == Token::word || now().kind == Token::quoted ||
-                           now().text == "(" || now().text == "!";
+      const bool said = at_.take({"&&", "&", "and"});
+      const Token& now = at_.now();
+      const bool goes_on = now.kind == Token::word || now.kind == Token::quoted ||
+                           now.text == "(" || now.text == "!";
       const bool is_or =
-          now().kind == Token::word && now().text.compare("or", Qt::CaseInsensitive) == 0;
+          now.kind == Token::word && now.text.compare("or", Qt::CaseInsensitive) == 0;
       if (!said && (!goes_on || is_or)) return left;
       left = [left, right = negated()](const RunFacts& f) { return left(f) && right(f); };
     }
   }
 
   Test negated() {
-    if (take({"!", "not"})) return [inner = negated()](const RunFacts& f) { return !inner(f); };
+    if (at_.take({"!", "not"}))
+      return [inner = negated()](const RunFacts& f) { return !inner(f); };
     return single();
   }
 
+  /// The sign of a comparison, if one stands there.
+  QString takeSign() {
+    static const QStringList k_signs{"=", "==", "!=", "<", "<=", ">", ">=", "~"};
+    if (at_.now().kind != Token::sign || !k_signs.contains(at_.now().text)) return {};
+    const QString sign = at_.now().text;
+    at_.next();
+    return sign;
+  }
+
+  /// Two sums compared, as "hybrid - swa > 1". Nothing, and nothing read, where no side computes anything.
+  std::optional<Test> arithmetic() {
+    const std::size_t start = at_.place();
+    try {
+      const Arithmetic left = expression::readSum(at_);
+      const QString sign = takeSign();
+      if (!sign.isEmpty() && sign != "~") {
+        const Arithmetic right = expression::readSum(at_);
+        if (left.computes || right.computes) {
+          const bool unequal = sign == "!=";
+          const QString same = sign == "==" || unequal ? QString("=") : sign;
+          return [=](const RunFacts& facts) {
+            const double a = valueFor(left, facts), b = valueFor(right, facts);
+            return std::isfinite(a) && std::isfinite(b) && compareNumbers(a, same, b) != unequal;
+          };
+        }
+      }
+    } catch (const Unreadable&) {
+      // read as words and comparisons instead, whose complaint fits what most people write
+    }
+    at_.goTo(start);
+    return std::nullopt;
+  }
+
   Test single() {
-    if (take({"("})) {
+    if (auto compared = arithmetic()) return *compared;
+    if (at_.take({"("})) {
       Test inner = either();
-      if (!take({")"})) throw Unreadable{"a bracket is not closed"};
+      if (!at_.take({")"})) throw Unreadable{"a bracket is not closed"};
       return inner;
     }
-    const Token first = now();
+    const Token first = at_.now();
     if (first.kind != Token::word && first.kind != Token::quoted)
       throw Unreadable{first.kind == Token::end ? QString("something is missing at the end")
                                                 : QString("“%1” was not expected").arg(first.text)};
-    ++at_;
-    static const QStringList k_signs{"=", "==", "!=", "<", "<=", ">", ">=", "~"};
-    if (first.kind == Token::word && now().kind == Token::sign && k_signs.contains(now().text)) {
-      const QString sign = now().text;
-      ++at_;
-      const Token value = now();
+    at_.next();
+    const QString sign = first.kind == Token::word ? takeSign() : QString();
+    if (!sign.isEmpty()) {
+      const Token value = at_.now();
       if (value.kind != Token::word && value.kind != Token::quoted)
         throw Unreadable{QString("“%1 %2” needs a value").arg(first.text, sign)};
-      ++at_;
+      at_.next();
       return comparison(first.text, sign, value.text);
     }
     if (first.kind == Token::word && first.text.size() > 1 && first.text.startsWith('-'))
@@ -187,8 +183,7 @@ class Parser {
     return containing(first.text);
   }
 
-  std::vector<Token> list_;
-  std::size_t at_ = 0;
+  Cursor at_;
 };
 
 std::string plainValue(const std::string& text) {
@@ -211,7 +206,7 @@ RunExpression RunExpression::parse(const QString& text, QString* problem) {
       !QString(" " + text + " ").contains(" or ") && !QString(" " + text + " ").contains(" not ");
   try {
     if (!plain) {
-      out.test_ = Parser(tokens(text)).whole();
+      out.test_ = Parser(expression::tokens(text)).whole();
       return out;
     }
     std::vector<Test> all;

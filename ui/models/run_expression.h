@@ -1,6 +1,6 @@
 #pragma once
 /// The filter of the run list: plain words, or an expression over settings and results such as
-/// `window == 64 && delta_h_swa > 1` or `state = done and not (lolcats or hedgecats)`.
+/// `window == 64 && delta_h_swa > 1`, `hybrid - swa > 1` or `state = done and not (lolcats or hedgecats)`.
 
 #include <QString>
 #include <functional>

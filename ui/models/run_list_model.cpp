@@ -1,5 +1,6 @@
 #include "ui/models/run_list_model.h"
 
+#include <QDateTime>
 #include <algorithm>
 #include <cmath>
 #include <set>
@@ -25,9 +26,11 @@ QString durationText(double seconds) {
 RunListModel::RunListModel(QObject* parent) : QAbstractListModel(parent) {}
 
 void RunListModel::setRuns(const std::vector<engine::RunInfo>& runs) {
+  bool chosen_gone = false;
   for (int i = int(rows_.size()) - 1; i >= 0; --i) {
     const auto id = rows_[std::size_t(i)].info.id;
     if (std::none_of(runs.begin(), runs.end(), [id](const auto& r) { return r.id == id; })) {
+      chosen_gone = chosen_gone || rows_[std::size_t(i)].chosen;
       beginRemoveRows({}, i, i);
       rows_.erase(rows_.begin() + i);
       endRemoveRows();
@@ -56,6 +59,7 @@ void RunListModel::setRuns(const std::vector<engine::RunInfo>& runs) {
     }
   }
   if (!grouping_.isEmpty()) updateGroups();
+  if (chosen_gone) Q_EMIT chosenChanged();
 }
 
 void RunListModel::setResults(const RunData& data) {
@@ -113,6 +117,7 @@ QVariant RunListModel::data(const QModelIndex& at, int role) const {
     case Qt::DisplayRole:
       return QString::fromStdString(row.info.name);
     case Qt::CheckStateRole:
+      if (!tickable_) return {};
       return row.chosen ? Qt::Checked : Qt::Unchecked;
     case IdRole:
       return qint64(row.info.id);
@@ -121,7 +126,7 @@ QVariant RunListModel::data(const QModelIndex& at, int role) const {
     case ProgressRole:
       return std::clamp(row.progress, 0.0, 1.0);
     case ChosenRole:
-      return row.chosen;
+      return tickable_ ? QVariant(row.chosen) : QVariant();
     case ReadRole:
       return row.read;
     case ResultRole:
@@ -135,6 +140,8 @@ QVariant RunListModel::data(const QModelIndex& at, int role) const {
         const QString digits = QString::number(std::abs(d), 'f', 1);
         text += " · Δ " + QString(digits == "0.0" ? "" : d < 0 ? "−" : "+") + digits;
       }
+      if (row.info.trashed_ms != 0)
+        text += QDateTime::fromMSecsSinceEpoch(row.info.trashed_ms).toString(" · 'deleted' d MMM HH:mm");
       return text;
     }
     case GroupRole:
@@ -164,7 +171,7 @@ QVariant RunListModel::data(const QModelIndex& at, int role) const {
 }
 
 bool RunListModel::setData(const QModelIndex& at, const QVariant& value, int role) {
-  if (!at.isValid() || role != Qt::CheckStateRole) return false;
+  if (!at.isValid() || role != Qt::CheckStateRole || !tickable_) return false;
   rows_[std::size_t(at.row())].chosen = value.toInt() == Qt::Checked;
   Q_EMIT dataChanged(at, at, {Qt::CheckStateRole, ChosenRole});
   Q_EMIT chosenChanged();
@@ -172,9 +179,9 @@ bool RunListModel::setData(const QModelIndex& at, const QVariant& value, int rol
 }
 
 Qt::ItemFlags RunListModel::flags(const QModelIndex& at) const {
-  return at.isValid() ? Qt::ItemIsEnabled | Qt::ItemIsSelectable | Qt::ItemIsUserCheckable |
-                            Qt::ItemNeverHasChildren
-                      : Qt::NoItemFlags;
+  if (!at.isValid()) return Qt::NoItemFlags;
+  const Qt::ItemFlags flags = Qt::ItemIsEnabled | Qt::ItemIsSelectable | Qt::ItemNeverHasChildren;
+  return tickable_ ? flags | Qt::ItemIsUserCheckable : flags;
 }
 
 RunFacts RunListModel::facts(int at) const {

@@ -35,7 +35,7 @@ class RunListModel : public QAbstractListModel {
     ResultRole,
     DetailRole,
     FilterRole,
-    ChosenRole,
+    ChosenRole,  ///< invalid where it cannot be ticked
     ReadRole,
     GroupRole  ///< what the run is grouped by; empty: no grouping
   };
@@ -44,6 +44,8 @@ class RunListModel : public QAbstractListModel {
   /// Keeps rows of runs that stay, so that a selection survives.
   void setRuns(const std::vector<engine::RunInfo>& runs);
   void setResults(const RunData& data);
+  /// Off: its runs cannot be ticked, as those in the trash.
+  void setTickable(bool on) { tickable_ = on; }
   void setChosen(const std::vector<engine::RunId>& runs);
   std::vector<engine::RunId> chosen() const;
   engine::RunId idAt(int row) const;
@@ -68,6 +70,7 @@ class RunListModel : public QAbstractListModel {
   void updateGroups();
   std::vector<RunRow> rows_;
   QString grouping_;
+  bool tickable_ = true;
 };
 
 /// Runs that pass a RunExpression, in the order of their groups where there are groups.

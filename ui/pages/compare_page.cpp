@@ -2,7 +2,6 @@
 
 #include <QApplication>
 #include <QButtonGroup>
-#include <QCheckBox>
 #include <QClipboard>
 #include <QComboBox>
 #include <QEvent>
@@ -14,6 +13,7 @@
 #include <QStackedWidget>
 #include <QTableView>
 #include <QTimer>
+#include <QToolButton>
 #include <QVBoxLayout>
 #include <set>
 
@@ -79,8 +79,10 @@ void ComparePage::refresh() {
   const auto chosen_runs = chosen();
   stack_->setCurrentIndex(chosen_runs.empty() ? 0 : 1);
   if (chosen_runs.empty()) return;
+  for (QWidget* one : {static_cast<QWidget*>(x_), static_cast<QWidget*>(formula_)})
+    one->setVisible(view_->currentIndex() == Curves);
   const QStringList names = labels(chosen_runs);
-  rows_ = comparedRows(chosen_runs, names, seeds_->isChecked());
+  rows_ = comparedRows(chosen_runs, names, grouping());
   refreshTasks();
   refreshGroups();
   refreshChips(chosen_runs);
@@ -93,9 +95,11 @@ void ComparePage::refresh() {
   table_->setRows(table_rows,
                   by_task ? AblationModel::Layout::tasks : AblationModel::Layout::components,
                   task());
+  const QString half = spreadText(grouping().by.empty() ? Grouping::Spread::interval : grouping().spread);
+  spread_->setVisible(!grouping().by.empty());
   table_note_->setText(lowers_->checkedId() == Paired ? "exact McNemar test on the same examples"
-                       : by_task                      ? "last evaluation, in percent, ± 95 %"
-                                 : "last evaluation on " + taskTitle(task()) + ", ± 95 %");
+                       : by_task                      ? "last evaluation, in percent, " + half
+                                 : "last evaluation on " + taskTitle(task()) + ", " + half);
   refreshBars();
   refreshCurves();
   refreshScatter();
@@ -142,6 +146,7 @@ void ComparePage::refreshGroups() {
         titles << QString::fromStdString(c);
         keys << titles.back();
       }
+      addSeriesChoices(titles, keys);
       break;
     default:
       titles << "over Δ hybrid − swa"
@@ -200,55 +205,6 @@ void ComparePage::refreshBars() {
   bars_->setData(groups, std::move(series));
 }
 
-void ComparePage::refreshCurves() {
-  if (view_->currentIndex() != Curves) return;
-  const std::string wanted = group_->currentData().toString().toStdString();
-  const std::vector<std::string> components =
-      wanted.empty() ? std::vector<std::string>{"hybrid", "swa"} : std::vector{wanted};
-  QStringList keep;
-  double last = 1;
-  auto put = [&](const QString& id, const QString& label,
-                 const std::function<SeriesStyle(Scheme)>& style, const std::vector<CurvePoint>& points) {
-    keep << id;
-    if (!curves_->curves().contains(id)) curves_->setCurve({id, label, style, true, 0});
-    curves_->setPoints(id, points);
-  };
-  for (std::size_t r = 0; r < rows_.size(); ++r)
-    for (const std::string& c : components) {
-      auto points = curveOf(rows_[r], c, task());
-      if (!points.empty()) last = std::max(last, points.back().x);
-      put(
-          QString("%1/%2/%3")
-              .arg(rows_[r].runs[0]->info.id)
-              .arg(rows_[r].runs.size())
-              .arg(QString::fromStdString(c)),
-          components.size() > 1 && c != "hybrid" ? rows_[r].name + " swa" : rows_[r].name,
-          [c, r](Scheme s) {
-            return runStyle(componentStyle(QString::fromStdString(c), s), int(r), s);
-          },
-          points);
-    }
-  for (const ComparedRow& row : printed())
-    for (const std::string& c : components)
-      if (const Estimate* e = row.find(c, task()))
-        put("paper/" + row.name + QString::fromStdString(c),
-            QString::fromStdString(c) + ", " + row.name.section(" ·", 0, 0),
-            [c](Scheme s) {
-              SeriesStyle style = componentStyle(QString::fromStdString(c), s);
-              return SeriesStyle{style.color, Qt::DashLine, 1.2, Marker::none, false};
-            },
-            {{0, e->value * 100, 0}, {last, e->value * 100, 0}});
-  std::vector<BarSeries> shown;
-  for (const std::string& c : components)
-    shown.push_back({QString::fromStdString(c),
-                     [c](Scheme sc) { return componentStyle(QString::fromStdString(c), sc); },
-                     {},
-                     {}});
-  fillLegend(shown);
-  for (const QString& id : curves_->curves())
-    if (!keep.contains(id)) curves_->removeCurve(id);
-}
-
 void ComparePage::refreshScatter() {
   if (view_->currentIndex() != Scatter) return;
   const std::string use = group_->currentData().toString().toStdString();
@@ -301,6 +257,7 @@ void ComparePage::showDifferences(const std::vector<const RunData*>& chosen_runs
   std::vector<engine::Recipe> recipes;
   for (const RunData* run : chosen_runs) recipes.push_back(run->recipe);
   differences_->setRecipes(labels(chosen_runs), recipes);
+  fillGrouping();
   const bool any = differences_->rowCount() > 0;
   difference_view_->setVisible(any);
   same_->setVisible(!any);
@@ -338,12 +295,31 @@ void ComparePage::showLower(Lower what) {
   refresh();
 }
 
-void ComparePage::groupSeeds(bool on) {
-  seeds_->setChecked(on);
+void ComparePage::groupBy(const Grouping& grouping) {
+  const QString by = QString::fromStdString(grouping.by);
+  if (by_->findData(by) < 0) by_->addItem("by " + by, by);
+  by_->setCurrentIndex(by_->findData(by));
+  spread_->setCurrentIndex(int(grouping.spread));
   refresh();
 }
 
-bool ComparePage::seedsGrouped() const { return seeds_->isChecked(); }
+Grouping ComparePage::grouping() const {
+  return {by_->currentData().toString().toStdString(), Grouping::Spread(spread_->currentIndex())};
+}
+
+/// Beside seeds, every setting in which the runs differ.
+void ComparePage::fillGrouping() {
+  QStringList titles{"each run", "seeds together"}, keys{"", "setting"};
+  auto add = [&](const QString& path) {
+    if (keys.contains(path) || path == "name" || path == "seed") return;
+    titles << "by " + path;
+    keys << path;
+  };
+  add(by_->currentData().toString());
+  for (int row = 0; row < differences_->rowCount(); ++row)
+    add(differences_->index(row, 0).data(Qt::ToolTipRole).toString());
+  fillBox(by_, titles, keys);
+}
 
 QString ComparePage::tableText(AblationModel::Format format) const {
   return lowers_->checkedId() == Paired ? rowsText(*paired_, format) : table_->text(format);

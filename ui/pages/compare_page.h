@@ -11,21 +11,24 @@
 #include "ui/models/ablation_model.h"
 #include "ui/models/comparison.h"
 #include "ui/models/rows_model.h"
+#include "ui/models/x_axis.h"
+#include "ui/theme.h"
 
 class QButtonGroup;
-class QCheckBox;
 class QComboBox;
 class QHBoxLayout;
 class QLabel;
 class QMenu;
 class QStackedWidget;
 class QTableView;
+class QToolButton;
 
 namespace ui {
 
 class BarPlot;
 struct BarSeries;
 class CurvePlot;
+class DerivedSeriesList;
 class ScatterPlot;
 
 class ComparePage : public QWidget {
@@ -50,11 +53,18 @@ class ComparePage : public QWidget {
   void showPaper(const QStringList& ids);  ///< ids of PaperBlock
   void showView(View view);
   void showLower(Lower what);
-  void groupSeeds(bool on);
-  bool seedsGrouped() const;
+  void groupBy(const Grouping& grouping);
+  Grouping grouping() const;
   void copyTable(AblationModel::Format format);
   QString tableText(AblationModel::Format format) const;  ///< of the table that is shown
   void exportFigure();
+  void setDerived(DerivedSeriesList* series);  ///< not owned
+  void editFormulas();
+  void showCurvesOf(const QString& title);  ///< an entry of the box beside the views
+  XAxis xAxis() const;
+  void setXAxis(XAxis axis);
+  CurvePlot* curves() const { return curves_; }
+  QString missingText() const;  ///< runs that lack what the curves show; empty: none does
   bool exportFigureTo(const QString& file);
 
  Q_SIGNALS:
@@ -62,6 +72,7 @@ class ComparePage : public QWidget {
   void notice(const QString& sentence, bool error);
   void composeWanted();
   void reportWanted();
+  void gridWanted();
 
  protected:
   void changeEvent(QEvent* event) override;
@@ -76,10 +87,18 @@ class ComparePage : public QWidget {
   void refresh();
   void refreshTasks();
   void refreshGroups();
+  void fillGrouping();
   void refreshChips(const std::vector<const RunData*>& chosen_runs);
   void fillLegend(const std::vector<BarSeries>& series);
   void refreshBars();
   void refreshCurves();
+  void refreshComponentCurves();
+  void refreshFormulaCurves(const SeriesFormula& formula, const QString& name, const QString& unit);
+  void putCurve(QStringList& kept, const QString& id, const QString& label, const std::function<SeriesStyle(Scheme)>& style, std::vector<CurvePoint> points);
+  void dropOtherCurves(const QStringList& kept);
+  StepMap over(const ComparedRow& row);
+  void showAxis();
+  void addSeriesChoices(QStringList& titles, QStringList& keys) const;
   void refreshScatter();
   void refreshPaired(const std::vector<const RunData*>& chosen_runs);
   void refreshDifferences(const std::vector<const RunData*>& chosen_runs);
@@ -90,6 +109,7 @@ class ComparePage : public QWidget {
   std::vector<ComparedRow> printed() const;
 
   EngineBridge* bridge_;
+  DerivedSeriesList* derived_ = nullptr;
   /// The runs and labels whose differences are shown.
   std::pair<std::vector<engine::RunId>, QStringList> differences_of_;
   std::vector<engine::RunId> runs_;
@@ -103,7 +123,11 @@ class ComparePage : public QWidget {
   QMenu* paper_menu_ = nullptr;
   QComboBox* tasks_ = nullptr;
   QComboBox* group_ = nullptr;
-  QCheckBox* seeds_ = nullptr;
+  QComboBox* x_ = nullptr;
+  QToolButton* formula_ = nullptr;
+  QLabel* missing_ = nullptr;
+  QComboBox* by_ = nullptr;
+  QComboBox* spread_ = nullptr;
   QButtonGroup* views_ = nullptr;
   QButtonGroup* lowers_ = nullptr;
   QStackedWidget* view_ = nullptr;

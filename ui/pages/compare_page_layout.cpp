@@ -1,19 +1,16 @@
 #include <QApplication>
 #include <QButtonGroup>
-#include <QCheckBox>
 #include <QComboBox>
 #include <QHeaderView>
-#include <QKeyEvent>
 #include <QLabel>
 #include <QMenu>
-#include <QMouseEvent>
 #include <QPushButton>
 #include <QScrollArea>
 #include <QScrollBar>
 #include <QStackedWidget>
 #include <QTableView>
+#include <QToolButton>
 
-#include "ui/models/run_list_model.h"
 #include "ui/models/table_text.h"
 #include "ui/pages/compare_page.h"
 #include "ui/pages/empty_state.h"
@@ -26,8 +23,6 @@
 namespace ui {
 namespace {
 
-constexpr char k_run_of_chip[] = "run";
-constexpr std::size_t k_most_chips = 16;  ///< more would not fit in a line and cost time
 constexpr char k_no_evaluation[] = "The chosen runs have no evaluation yet.";
 
 void plainTable(QTableView* view, const QString& name) {
@@ -42,16 +37,6 @@ void plainTable(QTableView* view, const QString& name) {
   view->setWordWrap(false);
   view->setCornerButtonEnabled(false);
   view->setShowGrid(false);
-}
-
-void clearLayout(QHBoxLayout* layout) {
-  while (QLayoutItem* item = layout->takeAt(0)) {
-    if (QWidget* w = item->widget()) {
-      w->hide();
-      w->deleteLater();
-    }
-    delete item;
-  }
 }
 
 /// Chips in one line that scrolls sideways where there are many.
@@ -155,6 +140,9 @@ QWidget* ComparePage::buildHeader() {
   save_menu->addAction("Report of these runs…", this, &ComparePage::reportWanted)
       ->setToolTip("One self-contained HTML or PDF file");
   save->setMenu(save_menu);
+  auto* grid = new QPushButton(lineIcon("sweep"), " Grid…");
+  grid->setToolTip("Evaluate components on tasks for any checkpoints of these runs");
+  connect(grid, &QPushButton::clicked, this, &ComparePage::gridWanted);
   auto* header = new QWidget;
   auto* row = new QHBoxLayout(header);
   row->setContentsMargins(0, 0, 0, 0);
@@ -162,6 +150,7 @@ QWidget* ComparePage::buildHeader() {
   row->addWidget(title);
   row->addSpacing(8);
   row->addWidget(new ChipLine(chips), 1);
+  row->addWidget(grid);
   row->addWidget(paper);
   row->addWidget(copy);
   row->addWidget(save);
@@ -214,10 +203,31 @@ QWidget* ComparePage::buildView() {
   group_->setAccessibleName("What the figure shows");
   group_->setSizeAdjustPolicy(QComboBox::AdjustToContents);
   group_->addItem("by run", "");
-  seeds_ = new QCheckBox("Group seeds");
-  seeds_->setToolTip(
-      "Runs of one setting (equal but for name and seed) as their mean, with Student's 95 % "
-      "interval over the seeds");
+  x_ = new QComboBox;
+  x_->setAccessibleName("What the curves are drawn over");
+  x_->setToolTip("Steps, epochs, tokens seen, or the time at which a step was logged");
+  for (const XAxisInfo& axis : xAxes()) x_->addItem(axis.choice);
+  formula_ = new QToolButton;
+  formula_->setProperty("role", "flat");
+  formula_->setText("ƒ…");
+  formula_->setToolTip("A series by formula, such as hybrid - swa");
+  formula_->setAccessibleName("Series by formula");
+  missing_ = noteLabel();
+  missing_->setObjectName("missing series");
+  missing_->hide();
+  by_ = new QComboBox;
+  by_->setAccessibleName("How runs are grouped");
+  by_->setToolTip("A row a run; runs of one setting (equal but for name and seed) as their mean; or runs with "
+                  "one value of a setting as their mean");
+  by_->setSizeAdjustPolicy(QComboBox::AdjustToContents);
+  by_->setMaximumWidth(180);
+  by_->addItem("each run", "");
+  by_->addItem("seeds together", "setting");
+  spread_ = new QComboBox;
+  spread_->setAccessibleName("What stands behind a mean");
+  spread_->setToolTip("Student's 95 % interval of the mean, the runs' standard deviation, or the mean's standard error");
+  for (auto spread : {Grouping::Spread::interval, Grouping::Spread::deviation, Grouping::Spread::error})
+    spread_->addItem(spreadText(spread));
   views_ = new QButtonGroup(this);
   legend_ = new QHBoxLayout;
   legend_->setSpacing(6);
@@ -226,13 +236,25 @@ QWidget* ComparePage::buildView() {
   auto* inside = new QVBoxLayout(card);
   inside->setContentsMargins(16, 8, 16, 8);
   inside->setSpacing(6);
-  inside->addLayout(segmentRow(views_, {"Bars", "Curves", "Scatter"}, {seeds_, group_, tasks_}));
+  inside->addLayout(segmentRow(views_, {"Bars", "Curves", "Scatter"}, {group_, formula_, tasks_}));
+  auto* second = new QHBoxLayout;
+  second->setSpacing(8);
+  second->addStretch();
+  for (QWidget* one : std::initializer_list<QWidget*>{x_, by_, spread_}) second->addWidget(one);
+  inside->addLayout(second);
   inside->addWidget(view_, 1);
   inside->addLayout(legend_);
+  inside->addWidget(missing_);
   connect(views_, &QButtonGroup::idClicked, this, [this](int i) { showView(View(i)); });
-  connect(seeds_, &QCheckBox::toggled, this, &ComparePage::refresh);
+  connect(by_, &QComboBox::activated, this, &ComparePage::refresh);
+  connect(spread_, &QComboBox::activated, this, &ComparePage::refresh);
   connect(tasks_, &QComboBox::activated, this, &ComparePage::refresh);
-  connect(group_, &QComboBox::activated, this, &ComparePage::refresh);
+  connect(group_, &QComboBox::activated, this, [this] {
+    refresh();
+    curves_->fit();
+  });
+  connect(x_, &QComboBox::activated, this, &ComparePage::showAxis);
+  connect(formula_, &QToolButton::clicked, this, &ComparePage::editFormulas);
   return card;
 }
 
@@ -290,75 +312,6 @@ QWidget* ComparePage::buildDifferences() {
   layout->addWidget(same_);
   layout->addStretch();
   return frame;
-}
-
-void ComparePage::refreshChips(const std::vector<const RunData*>& chosen_runs) {
-  QStringList names = labels(chosen_runs);
-  const auto more = qsizetype(chosen_runs.size() - std::min(chosen_runs.size(), k_most_chips));
-  if (more > 0)
-    names = names.first(k_most_chips) << QString("and %1 more, ticked in the list").arg(more);
-  QStringList shown;
-  for (int i = 0; i < chips_->count(); ++i)
-    if (QWidget* w = chips_->itemAt(i)->widget()) shown << w->property("name").toString();
-  if (shown == names && !names.isEmpty()) return;
-  clearLayout(chips_);
-  for (std::size_t i = 0; i < std::min(chosen_runs.size(), k_most_chips); ++i) {
-    const QString name = names[int(i)];
-    auto* chip = new QPushButton(
-        lineIcon("close"), QFontMetrics(font()).elidedText(name, Qt::ElideMiddle, 180));
-    chip->setLayoutDirection(Qt::RightToLeft);
-    chip->setToolTip(QString("%1, %2. Press to take it out of the comparison; drag it, or Alt and "
-                             "an arrow key, to order.")
-                         .arg(name, stateText(chosen_runs[i]->info.state)));
-    chip->setAccessibleName("Remove " + name + " from the comparison");
-    chip->setProperty("name", name);
-    chip->setProperty(k_run_of_chip, qint64(chosen_runs[i]->info.id));
-    chip->installEventFilter(this);
-    const engine::RunId id = chosen_runs[i]->info.id;
-    connect(chip, &QPushButton::clicked, this, [this, id] { Q_EMIT removed(id); });
-    chips_->addWidget(chip);
-  }
-  if (more > 0) {
-    auto* rest = new QLabel(names.last());
-    rest->setProperty("role", "secondary");
-    rest->setProperty("name", names.last());
-    chips_->addWidget(rest);
-  }
-  chips_->addStretch();
-}
-
-/// A chip that is dragged past others, or moved with Alt and an arrow, changes the order.
-bool ComparePage::eventFilter(QObject* watched, QEvent* event) {
-  auto* chip = qobject_cast<QPushButton*>(watched);
-  if (!chip || !chip->property(k_run_of_chip).isValid()) return QWidget::eventFilter(watched, event);
-  const engine::RunId run = chip->property(k_run_of_chip).toLongLong();
-  if (event->type() == QEvent::KeyPress) {
-    auto* key = static_cast<QKeyEvent*>(event);
-    const int by = key->key() == Qt::Key_Left ? -1 : key->key() == Qt::Key_Right ? 1 : 0;
-    if (by != 0 && key->modifiers() == Qt::AltModifier) {
-      moveRun(run, by);
-      for (int i = 0; i < chips_->count(); ++i)
-        if (QWidget* w = chips_->itemAt(i)->widget(); w && w->property(k_run_of_chip).toLongLong() == run)
-          w->setFocus();
-      return true;
-    }
-  }
-  if (event->type() == QEvent::MouseButtonRelease) {
-    const QPoint at = chip->mapToParent(static_cast<QMouseEvent*>(event)->pos());
-    if (chip->geometry().contains(at)) return QWidget::eventFilter(watched, event);
-    int from = 0, to = 0, place = 0;
-    for (int i = 0; i < chips_->count(); ++i) {
-      QWidget* w = chips_->itemAt(i)->widget();
-      if (!w) continue;
-      if (w == chip) from = place;
-      else if (w->geometry().center().x() < at.x()) ++to;
-      ++place;
-    }
-    chip->setDown(false);
-    moveRun(run, to - from);
-    return true;
-  }
-  return QWidget::eventFilter(watched, event);
 }
 
 void ComparePage::fillLegend(const std::vector<BarSeries>& series) {

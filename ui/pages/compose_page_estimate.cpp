@@ -2,6 +2,7 @@
 
 #include <QLabel>
 
+#include "ui/forms/schedule_editor.h"
 #include "ui/models/inspect_tables.h"
 #include "ui/models/run_list_model.h"
 #include "ui/pages/compose_page.h"
@@ -66,6 +67,8 @@ QString ComposePage::estimateText() const { return estimate_->text() + "\n" + co
 
 void ComposePage::syncEstimate() {
   lookAtModel();
+  const auto measured = speed();
+  schedule_->setSecondsPerToken(measured ? std::optional(measured->seconds_per_token) : std::nullopt);
   const engine::Recipe& r = document_->recipe();
   const RecipeCost cost = costOf(r, model_ ? &*model_ : nullptr);
   cost_->setVisible(!r.stages.empty());

@@ -72,7 +72,7 @@ void DiagnosePage::look() {
 }
 
 void DiagnosePage::start() {
-  if (!diagnose_ || !blocked_.isEmpty()) return;
+  if (!diagnose_ || !whyWait().isEmpty()) return;
   job_->start(
       "Diagnosing " + subject_->label(),
       [source = asked(*subject_), diagnose = diagnose_](const engine::Watch& watch) { return measuredDiagnosis(source, diagnose, watch); },
@@ -84,7 +84,7 @@ void DiagnosePage::start() {
 }
 
 void DiagnosePage::showMaps(const engine::MapQuery& query) {
-  if (!diagnose_ || !shown_) return;
+  if (!diagnose_ || !shown_ || !mayCompute(map_line_)) return;
   DiagnosisSource source = source_;
   source.options.what = {"maps"};
   source.options.map = query;
@@ -99,7 +99,7 @@ void DiagnosePage::showMaps(const engine::MapQuery& query) {
 
 /// Only the chosen probe is scored, in the stored setting and in this one.
 void DiagnosePage::tryOut(const engine::WhatIf& setting) {
-  if (!diagnose_ || !shown_) return;
+  if (!diagnose_ || !shown_ || !mayCompute(try_line_)) return;
   DiagnosisSource source = source_;
   source.options.what = {"whatif"};
   source.options.what_if = {setting};
@@ -132,12 +132,12 @@ QString DiagnosePage::whySavingWaits() const {
 
 void DiagnosePage::addBeside() {
   const DiagnosisSource source = asked(*beside_view_->picker());
-  const engine::Diagnose measure = blocked_.isEmpty() ? diagnose_ : engine::Diagnose();
+  const engine::Diagnose measure = whyWait().isEmpty() ? diagnose_ : engine::Diagnose();
   beside_job_->start(
       "Diagnosing " + beside_view_->picker()->label(),
       [source, measure](const engine::Watch& watch) {
         if (auto kept = keptDiagnosis(source)) return std::move(*kept);
-        if (!measure) throw engine::InputError("This checkpoint was not diagnosed with these tasks yet, and measuring must wait: add it when no run trains");
+        if (!measure) throw engine::InputError("This checkpoint was not diagnosed with these tasks yet, and measuring must wait: add it when nothing else is at work");
         return measuredDiagnosis(source, measure, watch);
       },
       [this](engine::Diagnosis d) {
@@ -152,8 +152,18 @@ void DiagnosePage::setBlocked(const QString& reason) {
   sync();
 }
 
+void DiagnosePage::setQuiet(const QString& reason) {
+  quiet_ = reason;
+  sync();
+}
+
+bool DiagnosePage::mayCompute(JobLine* line) {
+  if (!quiet_.isEmpty()) line->showProblem(quiet_);
+  return quiet_.isEmpty();
+}
+
 void DiagnosePage::sync() {
-  const QString why = !diagnose_ ? "This build measures nothing: it has no tensor part" : blocked_;
+  const QString why = !diagnose_ ? "This build measures nothing: it has no tensor part" : whyWait();
   start_->setEnabled(why.isEmpty() && !job_->busy());
   start_->setText(shown_ ? "Measure again" : "Diagnose");
   start_->setToolTip(why.isEmpty() ? "Measure every part with the newest checkpoint, beside whatever else you do" : why);

@@ -52,9 +52,12 @@ class DiagnosePage : public QWidget {
   bool busy() const { return job_->busy() || map_job_->busy() || try_job_->busy() || beside_job_->busy(); }
   /// Why measuring must wait; empty: it need not.
   void setBlocked(const QString& reason);
+  /// Why nothing at all may be computed, maps and single settings included; empty: it may.
+  void setQuiet(const QString& reason);
 
  Q_SIGNALS:
   void notice(const QString& sentence, bool error);
+  void busyChanged();
 
  protected:
   void showEvent(QShowEvent* event) override;
@@ -75,6 +78,8 @@ class DiagnosePage : public QWidget {
   void addBeside();
   void showBeside();
   QString whySavingWaits() const;
+  QString whyWait() const { return quiet_.isEmpty() ? blocked_ : quiet_; }
+  bool mayCompute(JobLine* line);  ///< false: the line says why not
   void sync();
   void askExport();
 
@@ -88,7 +93,7 @@ class DiagnosePage : public QWidget {
   DiagnosisSource source_;      ///< of what is shown; other checkpoints may be newer, or chosen, since
   std::optional<qint64> step_;  ///< of the checkpoint shown
   std::vector<engine::Diagnosis> beside_;  ///< of the same tasks and examples
-  QString blocked_;
+  QString blocked_, quiet_;
   CheckpointPicker* subject_ = nullptr;
   QLineEdit* tasks_ = nullptr;
   QSpinBox* limit_ = nullptr;

@@ -154,6 +154,11 @@ void DiagnosePage::connectViews() {
   connect(line_, &JobLine::retried, this, &DiagnosePage::start);
   for (auto end : {&Background::finished, &Background::cancelled}) connect(job_, end, this, &DiagnosePage::sync);
   connect(job_, &Background::failed, this, &DiagnosePage::sync);
+  for (Background* one : {job_, map_job_, try_job_, beside_job_}) {
+    connect(one, &Background::started, this, &DiagnosePage::busyChanged);
+    for (auto end : {&Background::finished, &Background::cancelled}) connect(one, end, this, &DiagnosePage::busyChanged);
+    connect(one, &Background::failed, this, &DiagnosePage::busyChanged);
+  }
   connect(maps_, &MapsView::wanted, this, &DiagnosePage::showMaps);
   connect(map_line_, &JobLine::retried, maps_, &MapsView::ask);
   connect(what_if_, &WhatIfView::wanted, this, &DiagnosePage::tryOut);

@@ -46,6 +46,7 @@ class EfficiencyPage : public QWidget {
 
  Q_SIGNALS:
   void notice(const QString& sentence, bool error);
+  void busyChanged();
 
  private:
   QWidget* buildHeader();

@@ -51,6 +51,9 @@ EfficiencyPage::EfficiencyPage(engine::MeasureAttention measure, std::filesystem
   connect(line_, &JobLine::retried, this, &EfficiencyPage::start);
   for (auto end : {&Background::finished, &Background::cancelled}) connect(job_, end, this, &EfficiencyPage::sync);
   connect(job_, &Background::failed, this, &EfficiencyPage::sync);
+  connect(job_, &Background::started, this, &EfficiencyPage::busyChanged);
+  for (auto end : {&Background::finished, &Background::cancelled}) connect(job_, end, this, &EfficiencyPage::busyChanged);
+  connect(job_, &Background::failed, this, &EfficiencyPage::busyChanged);
   readKept();
   sync();
 }

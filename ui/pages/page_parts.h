@@ -84,6 +84,16 @@ inline QHBoxLayout* segmentRow(QButtonGroup* group, const QStringList& names,
   return row;
 }
 
+inline void clearLayout(QHBoxLayout* layout) {
+  while (QLayoutItem* item = layout->takeAt(0)) {
+    if (QWidget* w = item->widget()) {
+      w->hide();
+      w->deleteLater();
+    }
+    delete item;
+  }
+}
+
 /// Never narrower than its content, so that it scrolls downwards only.
 class TallScroll : public QScrollArea {
  public:

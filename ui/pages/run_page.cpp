@@ -69,6 +69,8 @@ void RunPage::refresh() {
     for (const std::string& t : tasks) tasks_->addItem(taskTitle(t), QString::fromStdString(t));
     tasks_->setCurrentIndex(std::max(0, tasks_->findData(before)));
   }
+  over_ = StepMap(xAxis(), *shown, xAxis() < XAxis::elapsed ? std::vector<engine::StepTime>() : bridge_->stepTimes(run_));
+  refreshMarks(*shown);
   refreshCurves(*shown);
   refreshLoss(*shown);
   refreshHeat(*shown);
@@ -80,7 +82,7 @@ void RunPage::refresh() {
 }
 
 void RunPage::refreshCurves(const RunData& shown) {
-  accuracy_->setFullX(double(shown.plannedSteps()));
+  accuracy_->setFullX(fullX(shown));
   for (const std::string& component : shown.components()) {
     const QString id = QString::fromStdString(component);
     const auto* points = shown.score(component, task());
@@ -88,52 +90,9 @@ void RunPage::refreshCurves(const RunData& shown) {
       accuracy_->setCurve(
           {id, id, [id](Scheme s) { return componentStyle(id, s); }, component != "none", 0});
     if (points)
-      accuracy_->setPoints(id, asCurve(*points, 100));
+      accuracy_->setPoints(id, over_(asCurve(*points, 100)));
     else
       accuracy_->setPoints(id, {});
-  }
-}
-
-void RunPage::refreshLoss(const RunData& shown) {
-  loss_->setFullX(double(shown.plannedSteps()));
-  const QString what = series_->currentData().toString();
-  auto add = [&](const std::string& name, const QString& label,
-                 std::function<SeriesStyle(Scheme)> style, double smoothing) {
-    const auto it = shown.series.find(name);
-    if (it == shown.series.end()) return;
-    const QString id = QString::fromStdString(name);
-    if (!loss_->curves().contains(id))
-      loss_->setCurve({id, label, std::move(style), false, smoothing});
-    std::size_t& taken = taken_[id];
-    if (it->second.size() < taken) taken = 0;
-    if (taken == 0) loss_->setPoints(id, {});
-    loss_->append(id, it->second, taken);
-    taken = it->second.size();
-  };
-  auto plain = [](double mixed, Qt::PenStyle dash, double width) {
-    return [=](Scheme s) {
-      const Colors& c = colorsFor(s);
-      return SeriesStyle{mix(c.accent, c.secondary, mixed), dash, width,
-                         dash == Qt::SolidLine ? Marker::none : Marker::disc, true};
-    };
-  };
-  if (what == "loss") {
-    add("train/loss", "training", plain(0, Qt::SolidLine, 1.5), 0.85);
-    add("validation/loss", "validation", plain(1, Qt::DashLine, 1.5), 0);
-  } else if (what == "transfer/") {
-    int layers = 0;
-    for (const auto& [name, points] : shown.series)
-      layers += name.starts_with("transfer/layer.") ? 1 : 0;
-    for (int i = 0; i < layers; ++i)
-      add(
-          "transfer/layer." + std::to_string(i), QString("layer %1").arg(i),
-          [i, layers](Scheme) {
-            return SeriesStyle{sequentialColor(layers > 1 ? 0.15 + 0.75 * i / (layers - 1) : 0.5),
-                               Qt::SolidLine, 1.5, Marker::none, false};
-          },
-          0.85);
-  } else {
-    add(what.toStdString(), series_->currentText(), plain(0, Qt::SolidLine, 1.5), 0);
   }
 }
 
@@ -178,19 +137,6 @@ void RunPage::refreshHeat(const RunData& shown) {
   share_->setColumnTitle(family.by_head ? "head" : "step");
   share_->setScale(picture.low, picture.high, picture.share ? "%" : "");
   share_->setValues(std::move(picture.values), std::move(picture.columns), rows);
-}
-
-/// Series that no entry of the box shows get one of their own.
-void RunPage::refreshSeries(const RunData& shown) {
-  QStringList extra;
-  for (const auto& [name, points] : shown.series) {
-    const QString q = QString::fromStdString(name);
-    if (q.contains("/layer.") || q.startsWith("train/") || q.startsWith("schedule/") ||
-        q.startsWith("gate/") || q.startsWith("delta/") || q == "validation/loss")
-      continue;
-    if (series_->findData(q) < 0) extra << q;
-  }
-  for (const QString& q : extra) series_->addItem(QString(q).replace('/', ' '), q);
 }
 
 void RunPage::refreshProgress(const RunData& shown) {
@@ -243,7 +189,7 @@ void RunPage::refreshProgress(const RunData& shown) {
     rate_->setText(text);
   }
   rate_->setVisible(!rate_->text().isEmpty());
-  strip_->setMoment(active ? std::optional(double(info.steps)) : std::nullopt);
+  strip_->setMoment(active ? std::optional(over_(double(info.steps))) : std::nullopt);
 }
 
 void RunPage::refreshSegments(const RunData& shown) {
@@ -251,8 +197,8 @@ void RunPage::refreshSegments(const RunData& shown) {
   for (const PlanStep& step : shown.plan()) {
     const engine::StageSpec& stage = shown.recipe.stages[step.stage];
     StripSegment s;
-    s.first = double(step.first);
-    s.last = double(step.last);
+    s.first = over_(double(step.first));
+    s.last = over_(double(step.last));
     if (stage.kind == "transfer")
       s.title = "transfer";
     else {

@@ -8,6 +8,7 @@
 
 #include "ui/engine_bridge.h"
 #include "ui/models/layer_series.h"
+#include "ui/models/x_axis.h"
 
 class QComboBox;
 class QLabel;
@@ -19,6 +20,7 @@ class QStackedWidget;
 namespace ui {
 
 class CurvePlot;
+class DerivedSeriesList;
 class DeltaPanel;
 class GateLine;
 class HeatMap;
@@ -43,7 +45,13 @@ class RunPage : public QWidget {
   void pauseRun();  ///< or goes on, where it is paused
   void keepCheckpoint();
   void editNotes();
+  void noteAt(std::int64_t step, const QString& text);  ///< drawn on the curves; empty: taken away
   void exportAccuracy();
+  void setDerived(DerivedSeriesList* series);  ///< not owned
+  void editFormulas();
+  void showSeries(const QString& name);  ///< of the lower plot, by the title in its box
+  XAxis xAxis() const;
+  void setXAxis(XAxis axis);
 
  Q_SIGNALS:
   void compareWanted(qint64 id);
@@ -61,6 +69,12 @@ class RunPage : public QWidget {
   void refreshLoss(const RunData& shown);
   void refreshHeat(const RunData& shown);
   void refreshSeries(const RunData& shown);
+  void refreshFormula(const RunData& shown, const QString& name);
+  void showAxis();
+  void refreshMarks(const RunData& shown);
+  void askNote(double x);
+  std::optional<double> fullX(const RunData& shown) const;
+  void fillFormulas();
   void refreshButtons(const RunData& shown);
   QString costText(const RunData& shown);
   void fillForkMenu();
@@ -72,12 +86,16 @@ class RunPage : public QWidget {
 
   EngineBridge* bridge_;
   engine::RunId run_ = 0;
+  DerivedSeriesList* derived_ = nullptr;
+  StepMap over_;                          ///< from steps to the axis shown
   std::map<QString, std::size_t> taken_;  ///< points of each curve already in its plot
   QStackedWidget* stack_ = nullptr;
   QLabel* title_ = nullptr;
   QLabel* subtitle_ = nullptr;
   QComboBox* tasks_ = nullptr;
   QComboBox* series_ = nullptr;
+  QComboBox* x_ = nullptr;
+  QLabel* series_note_ = nullptr;
   CurvePlot* accuracy_ = nullptr;
   CurvePlot* loss_ = nullptr;
   ScheduleStrip* strip_ = nullptr;

@@ -89,10 +89,12 @@ RunPage::RunPage(EngineBridge* bridge, QWidget* parent) : QWidget(parent), bridg
   });
   connect(bridge_, &EngineBridge::runsChanged, this, [this] {
     if (run_ == 0) return;
-    if (!bridge_->run(run_))
+    if (!bridge_->run(run_)) {
       setRun(0);
-    else if (const RunData* shown = bridge_->dataWithSeries(run_))
+    } else if (const RunData* shown = bridge_->dataWithSeries(run_)) {
       refreshProgress(*shown);
+      refreshMarks(*shown);
+    }
   });
 }
 
@@ -179,12 +181,26 @@ QWidget* RunPage::buildPlots() {
         std::pair("transfer loss by layer", "transfer/")})
     series_->addItem(label, key);
 
+  x_ = new QComboBox;
+  x_->setAccessibleName("What the curves are drawn over");
+  x_->setToolTip("Steps, epochs, tokens seen, or the time at which a step was logged");
+  for (const XAxisInfo& axis : xAxes()) x_->addItem(axis.choice);
+  auto* formula = new QToolButton;
+  formula->setProperty("role", "flat");
+  formula->setText("ƒ…");
+  formula->setToolTip("A series by formula, such as hybrid - swa");
+  formula->setAccessibleName("Series by formula");
+  series_note_ = noteLabel();
+  series_note_->setProperty("role", "problem");
+  series_note_->hide();
+
   QVBoxLayout* layout = nullptr;
   QFrame* frame = panel(&layout);
   auto* head = new QHBoxLayout;
   head->setSpacing(4);
   head->addWidget(partHeading("Accuracy of each component"));
   head->addStretch();
+  head->addWidget(x_);
   head->addWidget(tasks_);
   head->addWidget(fitButton(accuracy_));
   head->addWidget(exportButton(accuracy_));
@@ -194,13 +210,17 @@ QWidget* RunPage::buildPlots() {
   middle->setSpacing(4);
   middle->addWidget(partHeading("Training"));
   middle->addStretch();
+  middle->addWidget(series_note_);
   middle->addWidget(series_);
+  middle->addWidget(formula);
   middle->addWidget(fitButton(loss_));
   middle->addWidget(exportButton(loss_));
   layout->addLayout(middle);
   layout->addWidget(loss_, 3);
   layout->addWidget(strip_);
 
+  connect(x_, &QComboBox::activated, this, &RunPage::showAxis);
+  connect(formula, &QToolButton::clicked, this, &RunPage::editFormulas);
   connect(tasks_, &QComboBox::activated, this, [this] {
     taken_.clear();
     refresh();
@@ -225,6 +245,8 @@ QWidget* RunPage::buildPlots() {
               syncStrip();
             });
   };
+  for (CurvePlot* plot : {accuracy_, loss_})
+    connect(plot, &CurvePlot::noteWanted, this, &RunPage::askNote);
   link(accuracy_, loss_);
   link(loss_, accuracy_);
   return frame;

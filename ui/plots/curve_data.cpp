@@ -114,7 +114,7 @@ std::size_t CurveData::placeOf(double x) const {
   return std::size_t(at - points_.begin());
 }
 
-std::vector<CurvePoint> CurveData::thin(double x0, double x1, int columns) const {
+std::vector<CurvePoint> CurveData::thin(double x0, double x1, int columns, bool logarithmic) const {
   std::size_t first = placeOf(x0), end = placeOf(std::nextafter(x1, INFINITY));
   if (first > 0) --first;
   if (end < points_.size()) ++end;
@@ -124,8 +124,9 @@ std::vector<CurvePoint> CurveData::thin(double x0, double x1, int columns) const
 
   std::vector<CurvePoint> kept;
   kept.reserve(most + 4);
-  const double per_x = columns / (x1 - x0);
-  const auto column = [&](std::size_t i) { return std::floor((points_[i].x - x0) * per_x); };
+  const auto place = [logarithmic](double x) { return logarithmic ? std::log(x) : x; };
+  const double from = place(x0), per_x = columns / (place(x1) - from);
+  const auto column = [&](std::size_t i) { return std::floor((place(points_[i].x) - from) * per_x); };
   for (std::size_t i = first, width = 1; i < end;) {
     const double here = column(i);
     const std::size_t next =

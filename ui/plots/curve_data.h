@@ -27,8 +27,9 @@ class CurveData {
   void clear() { cut(0); }
   const CurvePoints& points() const { return points_; }
 
-  /// Points within [x0, x1] and one beyond each side, at most four a column and its last gap.
-  std::vector<CurvePoint> thin(double x0, double x1, int columns) const;
+  /// Points within [x0, x1] and one beyond each side, at most four a column and its last gap. Columns are equally wide in
+  /// x, or in its logarithm (then x0 is above 0).
+  std::vector<CurvePoint> thin(double x0, double x1, int columns, bool logarithmic = false) const;
   struct Range {
     double low, high;
   };

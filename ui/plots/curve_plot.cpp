@@ -37,6 +37,7 @@ CurvePlot::CurvePlot(const QString& name, const QString& x_title, const QString&
   layout->setContentsMargins(0, 0, 0, 0);
   layout->addWidget(d.plot);
 
+  d.x_axis.title = x_title;
   d.plot->xAxis->setLabel(x_title);
   d.plot->yAxis->setLabel(y_title);
   d.plot->yAxis->setNumberFormat("gb");
@@ -71,7 +72,10 @@ CurvePlot::CurvePlot(const QString& name, const QString& x_title, const QString&
   d.placeholder->hide();
 
   // Labels stand in pixels: they are placed once the layout of this very replot is known.
-  connect(d.plot, &QCustomPlot::afterLayout, this, [this] { impl_->placeLabels(this); });
+  connect(d.plot, &QCustomPlot::afterLayout, this, [this] {
+    impl_->placeLabels(this);
+    impl_->placeMarks(this);
+  });
   connect(d.plot, &QCustomPlot::afterReplot, this, [this] {
     ++impl_->replots;
     impl_->drawing_ms = impl_->plot->replotTime();
@@ -159,6 +163,52 @@ void CurvePlot::setScaleY(double factor, int decimals) {
   impl_->factor = factor;
   impl_->decimals = decimals;
 }
+
+void CurvePlot::setTitleY(const QString& title) {
+  if (impl_->plot->yAxis->label() == title) return;
+  impl_->plot->yAxis->setLabel(title);
+  request();
+}
+
+void CurvePlot::setAxisX(const CurveAxis& axis) {
+  Impl& d = *impl_;
+  const bool same = d.x_axis.word == axis.word && d.x_axis.title == axis.title;
+  if (same && d.x_axis.clock == axis.clock) return;
+  d.x_axis = axis;
+  d.plot->xAxis->setLabel(axis.title);
+  setLogX(logX() && !axis.clock);
+  d.follow = true;
+  request();
+}
+
+/// Steps are whole numbers; other axes and powers of ten are written as they come.
+void CurvePlot::setLogX(bool on) {
+  Impl& d = *impl_;
+  QCPAxis* axis = d.plot->xAxis;
+  axis->setScaleType(on ? QCPAxis::stLogarithmic : QCPAxis::stLinear);
+  if (on)
+    axis->setTicker(QSharedPointer<QCPAxisTickerLog>::create());
+  else if (d.x_axis.clock)
+    axis->setTicker(QSharedPointer<QCPAxisTickerDateTime>::create());
+  else
+    axis->setTicker(QSharedPointer<QCPAxisTicker>::create());
+  if (auto clock = axis->ticker().dynamicCast<QCPAxisTickerDateTime>())
+    clock->setDateTimeFormat("HH:mm:ss\nd MMM");
+  const bool whole = d.x_axis.decimals == 0;
+  axis->setNumberFormat(whole ? "f" : "gb");
+  axis->setNumberPrecision(whole ? 0 : 6);
+  request();
+}
+
+bool CurvePlot::logX() const { return impl_->plot->xAxis->scaleType() == QCPAxis::stLogarithmic; }
+
+void CurvePlot::setMarks(std::vector<CurveMark> marks) {
+  if (marks == impl_->marks) return;
+  impl_->marks = std::move(marks);
+  request();
+}
+
+void CurvePlot::offerNotes(bool on) { impl_->notes = on; }
 
 void CurvePlot::setZeroLine(bool on) {
   impl_->zero_line = on;
@@ -303,6 +353,19 @@ bool CurvePlot::eventFilter(QObject* watched, QEvent* event) {
     QAction* log = menu.addAction("Logarithmic y axis", this, &CurvePlot::setLogY);
     log->setCheckable(true);
     log->setChecked(logY());
+    QAction* log_x = menu.addAction("Logarithmic x axis", this, [this](bool on) {
+      setLogX(on);
+      fit();
+    });
+    log_x->setCheckable(true);
+    log_x->setChecked(logX());
+    log_x->setEnabled(!d.x_axis.clock);
+    if (d.notes) {
+      const int at = static_cast<QContextMenuEvent*>(event)->pos().x();
+      const double x = d.plot->xAxis->pixelToCoord(at);
+      menu.addSeparator();
+      menu.addAction(lineIcon("edit"), "Note here…", this, [this, x] { Q_EMIT noteWanted(x); });
+    }
     menu.addSeparator();
     menu.addAction(lineIcon("export"), "Export figure or data…", this,
                    &CurvePlot::showExportDialog);

@@ -25,6 +25,21 @@ struct CurveSpec {
   double smoothing = 0;  ///< weight of the moving average, 0..1
 };
 
+/// What x counts.
+struct CurveAxis {
+  QString title = "optimizer step";  ///< with its unit
+  QString word = "step";             ///< before a value in the read-out; the column in CSV
+  int decimals = 0;
+  bool clock = false;  ///< seconds since 1970, shown as local time
+};
+
+/// A place on the x axis that carries a text.
+struct CurveMark {
+  double x = 0;
+  QString text;
+  bool operator==(const CurveMark&) const = default;
+};
+
 class CurvePlot : public QWidget {
   Q_OBJECT
 
@@ -44,6 +59,13 @@ class CurvePlot : public QWidget {
   QStringList curves() const;
 
   void setScaleY(double factor, int decimals);  ///< read-outs show y × factor with so many decimals
+  void setTitleY(const QString& title);
+  void setAxisX(const CurveAxis& axis);  ///< shows all where it is another one
+  void setLogX(bool on);                 ///< from the first point above 0 on
+  bool logX() const;
+  /// Thin lines with their texts at the top, as far as there is room; near one the read-out has its text in full.
+  void setMarks(std::vector<CurveMark> marks);
+  void offerNotes(bool on);  ///< the context menu asks for a note at its place
   void setZeroLine(bool on);
   void setLogY(bool on);
   bool logY() const;
@@ -60,7 +82,7 @@ class CurvePlot : public QWidget {
   QString readOut(double x) const;  ///< nearest point of every shown curve, plain text
   int replotCount() const;          ///< for tests: full replots so far
 
-  QString csv() const;                       ///< every point: curve,step,value,half_width_95
+  QString csv() const;                       ///< every point: curve,<word of x>,value,half_width_95
   bool exportTo(const QString& file) const;  ///< by suffix: png, svg, pdf, csv
   void showExportDialog();
   /// As drawing commands, for a report. A plot that was never shown gets that size.
@@ -71,6 +93,7 @@ class CurvePlot : public QWidget {
 
  Q_SIGNALS:
   void crosshairMoved(std::optional<double> x);
+  void noteWanted(double x);
   void rangeXChanged(double low, double high, bool by_user);
 
  protected:

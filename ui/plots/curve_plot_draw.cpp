@@ -1,3 +1,4 @@
+#include <QDateTime>
 #include <QFontMetrics>
 #include <algorithm>
 #include <cmath>
@@ -129,18 +130,22 @@ void CurvePlot::Impl::restyle(const CurvePlot* owner) {
 }
 
 void CurvePlot::Impl::autoscale() {
+  const bool logarithmic = plot->xAxis->scaleType() == QCPAxis::stLogarithmic;
   double low = INFINITY, high = -INFINITY;
   for (const auto& [id, curve] : curves) {
     if (!curve.shown || curve.points().empty()) continue;
-    low = std::min(low, curve.points().front().x);
+    const auto first = std::find_if(curve.points().begin(), curve.points().end(),
+                                    [&](const CurvePoint& p) { return !logarithmic || p.x > 0; });
+    if (first == curve.points().end()) continue;
+    low = std::min(low, first->x);
     high = std::max(high, curve.points().back().x);
   }
-  if (!(low <= high)) low = high = 0;
-  low = std::min(low, 0.0);
+  if (!(low <= high)) low = high = logarithmic ? 1 : 0;
+  if (!logarithmic && !x_axis.clock) low = std::min(low, 0.0);
   if (full_x) high = std::max(high, *full_x);
   if (high <= low) high = low + 1;
   setting_range = true;
-  plot->xAxis->setRange(low, high + (high - low) * 0.01);
+  plot->xAxis->setRange(low, logarithmic ? high * 1.05 : high + (high - low) * 0.01);
   setting_range = false;
   autoscaleY();
 }
@@ -191,6 +196,7 @@ void fill(QCPGraph* graph, const std::vector<CurvePoint>& points, double sign) {
 
 void CurvePlot::Impl::feed() {
   const QCPRange x = plot->xAxis->range();
+  const bool logarithmic = plot->xAxis->scaleType() == QCPAxis::stLogarithmic;
   int graphs = 0, drawn = 0;
   for (const auto& [id, curve] : curves)
     if (curve.shown) graphs += curve.raw ? 2 : 1;
@@ -201,11 +207,11 @@ void CurvePlot::Impl::feed() {
     for (QCPGraph* graph : {curve.line, curve.raw, curve.upper, curve.lower})
       if (graph) graph->setVisible(curve.shown);
     if (!curve.shown) continue;
-    const auto raw = curve.data.thin(x.lower, x.upper, columns);
+    const auto raw = curve.data.thin(x.lower, x.upper, columns, logarithmic);
     drawn += int(raw.size()) * (curve.raw ? 2 : 1);
     if (curve.raw) {
       fill(curve.raw, raw, 0);
-      fill(curve.line, curve.average.data().thin(x.lower, x.upper, columns), 0);
+      fill(curve.line, curve.average.data().thin(x.lower, x.upper, columns, logarithmic), 0);
     } else {
       fill(curve.line, raw, 0);
     }
@@ -273,6 +279,48 @@ void CurvePlot::Impl::placeLabels(const CurvePlot*) {
   }
 }
 
+/// A text that would run into the one before it is left to the read-out.
+void CurvePlot::Impl::placeMarks(const CurvePlot* owner) {
+  const Colors& c = colorsOf(owner);
+  while (mark_items.size() > marks.size()) {
+    plot->removeItem(mark_items.back().first);
+    plot->removeItem(mark_items.back().second);
+    mark_items.pop_back();
+  }
+  while (mark_items.size() < marks.size()) {
+    auto* line = new QCPItemStraightLine(plot);
+    auto* text = new QCPItemText(plot);
+    text->position->setType(QCPItemPosition::ptAbsolute);
+    text->setPositionAlignment(Qt::AlignLeft | Qt::AlignTop);
+    text->setPadding({});
+    mark_items.emplace_back(line, text);
+  }
+  const QFontMetrics small(secondaryFont());
+  const QRect area = plot->axisRect()->rect();
+  double free_from = area.left();
+  for (std::size_t i = 0; i < marks.size(); ++i) {
+    const auto& [line, text] = mark_items[i];
+    line->point1->setCoords(marks[i].x, 0);
+    line->point2->setCoords(marks[i].x, 1);
+    line->setPen(QPen(c.warning, 1, Qt::DotLine));
+    const double x = plot->xAxis->coordToPixel(marks[i].x) + 4;
+    const QString words = small.elidedText(marks[i].text, Qt::ElideRight, 160);
+    const bool room = x > free_from && x + 24 < area.right() && x > area.left();
+    text->setVisible(room);
+    text->setText(words);
+    text->setFont(secondaryFont());
+    text->setColor(c.warning);
+    text->position->setCoords(x, area.top() + 2);
+    if (room) free_from = x + small.horizontalAdvance(words) + 8;
+  }
+}
+
+QString CurvePlot::Impl::textOfX(double x) const {
+  if (x_axis.clock)
+    return QDateTime::fromMSecsSinceEpoch(qint64(x * 1000)).toString("yyyy-MM-dd HH:mm:ss");
+  return x_axis.word + ' ' + QString::number(x, 'f', x_axis.decimals);
+}
+
 void CurvePlot::Impl::placeCorner(const CurvePlot* owner) {
   if (!cross_x) {
     corner->hide();
@@ -282,7 +330,7 @@ void CurvePlot::Impl::placeCorner(const CurvePlot* owner) {
   const int room = std::max(1, plot->axisRect()->height() / line - 3);
   int listed = 0, more = 0;
   QString rows;
-  double step = std::round(*cross_x);
+  double step = *cross_x;
   double best = INFINITY;
   for (const QString& id : order) {
     const Curve& curve = curves.at(id);
@@ -311,10 +359,12 @@ void CurvePlot::Impl::placeCorner(const CurvePlot* owner) {
     corner->hide();
     return;
   }
+  for (const CurveMark& mark : marks)
+    if (std::abs(plot->xAxis->coordToPixel(mark.x) - plot->xAxis->coordToPixel(*cross_x)) < 6)
+      rows += QString("<tr><td colspan=4>%1</td></tr>").arg(mark.text.toHtmlEscaped());
   if (more > 0) rows += QString("<tr><td colspan=4>and %1 more</td></tr>").arg(more);
-  corner->setText(QString("<table cellspacing=0><tr><td colspan=4>step %1</td></tr>%2</table>")
-                      .arg(step, 0, 'f', 0)
-                      .arg(rows));
+  corner->setText(QString("<table cellspacing=0><tr><td colspan=4>%1</td></tr>%2</table>")
+                      .arg(textOfX(step), rows));
   corner->adjustSize();
   const QRect area = plot->axisRect()->rect();
   const bool right_half = plot->xAxis->coordToPixel(*cross_x) > area.center().x();

@@ -10,6 +10,12 @@ namespace ui {
 
 namespace {
 
+/// A field of a CSV line.
+std::string csvField(QString text) {
+  if (text.contains(',') || text.contains('"')) text = '"' + text.replace("\"", "\"\"") + '"';
+  return text.toStdString();
+}
+
 /// The shortest decimal that reads back to the same bits.
 void addNumber(std::string& text, double value) {
   char digits[32];
@@ -20,9 +26,9 @@ void addNumber(std::string& text, double value) {
 }  // namespace
 
 QString CurvePlot::csv() const {
-  std::string text = "curve,step,value,half_width_95\n";
+  std::string text = "curve," + impl_->x_axis.word.toStdString() + ",value,half_width_95\n";
   for (const QString& id : impl_->order) {
-    const std::string name = id.toStdString();
+    const std::string name = csvField(id);
     for (const CurvePoint& p : impl_->curves.at(id).points()) {
       text += name;
       for (double value : {p.x, p.y, p.err}) addNumber(text += ',', value);

@@ -40,8 +40,12 @@ struct CurvePlot::Impl {
   std::map<QString, Curve> curves;
   std::optional<double> full_x;
   std::optional<double> cross_x;
+  CurveAxis x_axis;
   double factor = 1;
   int decimals = 4;
+  std::vector<CurveMark> marks;
+  std::vector<std::pair<QCPItemStraightLine*, QCPItemText*>> mark_items;
+  bool notes = false;
   bool zero_line = false;
   bool follow = true;
   bool setting_range = false;
@@ -58,8 +62,10 @@ struct CurvePlot::Impl {
   void feed();
   void usePens(bool fast);
   void placeLabels(const CurvePlot* owner);
+  void placeMarks(const CurvePlot* owner);
   void placeCorner(const CurvePlot* owner);
   void margins(const CurvePlot* owner);
+  QString textOfX(double x) const;  ///< "step 12"
 };
 
 /// The point nearest to x, if any.

@@ -1,0 +1,208 @@
+/// The curves of the Compare page: components, logged series and formulas, over any axis.
+
+#include <QComboBox>
+#include <QLabel>
+#include <QStackedWidget>
+#include <QToolButton>
+
+#include "ui/forms/formula_dialog.h"
+#include "ui/pages/compare_page.h"
+#include "ui/plots/bar_plot.h"
+#include "ui/plots/curve_plot.h"
+#include "ui/theme.h"
+
+namespace ui {
+namespace {
+
+constexpr char k_formula[] = "formula:";
+constexpr char k_logged[] = "logged:";
+
+struct Logged {
+  const char* title;
+  const char* formula;
+  const char* unit;
+};
+/// Logged series that every comparison offers.
+constexpr Logged k_series[] = {
+    {"training loss", "\"train/loss\"", "loss, nats a token"},
+    {"validation loss", "\"validation/loss\"", "loss, nats a token"},
+    {"learning rate", "\"train/learning_rate\"", "learning rate"},
+    {"tokens per second", "\"train/tokens_per_s\"", "tokens/s"},
+    {"Δ hybrid − swa", "delta_h_swa", "points"},
+    {"Δ linear − none", "delta_la_na", "points"},
+};
+
+}  // namespace
+
+void ComparePage::addSeriesChoices(QStringList& titles, QStringList& keys) const {
+  for (const Logged& one : k_series) {
+    titles << one.title;
+    keys << QString(k_logged) + one.title;
+  }
+  if (!derived_) return;
+  for (const DerivedSeries& s : derived_->all()) {
+    titles << s.name;
+    keys << k_formula + s.name;
+  }
+}
+
+void ComparePage::putCurve(QStringList& kept, const QString& id, const QString& label,
+                           const std::function<SeriesStyle(Scheme)>& style,
+                           std::vector<CurvePoint> points) {
+  kept << id;
+  if (!curves_->curves().contains(id)) curves_->setCurve({id, label, style, true, 0});
+  curves_->setPoints(id, std::move(points));
+}
+
+void ComparePage::dropOtherCurves(const QStringList& kept) {
+  for (const QString& id : curves_->curves())
+    if (!kept.contains(id)) curves_->removeCurve(id);
+}
+
+/// Seeds of one setting have the plan of the first; their times differ, and the first one's stand for all.
+StepMap ComparePage::over(const ComparedRow& row) {
+  if (xAxis() == XAxis::step || row.runs.empty()) return {};
+  const bool timed = xAxis() == XAxis::elapsed || xAxis() == XAxis::clock;
+  return {xAxis(), *row.runs[0],
+          timed ? bridge_->stepTimes(row.runs[0]->info.id) : std::vector<engine::StepTime>()};
+}
+
+void ComparePage::refreshCurves() {
+  if (view_->currentIndex() != Curves) return;
+  missing_->hide();
+  const QString key = group_->currentData().toString();
+  if (key.startsWith(k_logged)) {
+    for (const Logged& one : k_series)
+      if (key == QString(k_logged) + one.title)
+        if (const auto formula = SeriesFormula::read(one.formula, {}, nullptr))
+          refreshFormulaCurves(*formula, one.title, one.unit);
+  } else if (key.startsWith(k_formula) && derived_) {
+    const DerivedSeries* series = derived_->find(key.mid(QString(k_formula).size()));
+    const auto formula = series ? SeriesFormula::read(series->formula, {}, nullptr) : std::nullopt;
+    if (formula) refreshFormulaCurves(*formula, series->name, series->unit);
+  } else {
+    refreshComponentCurves();
+  }
+}
+
+void ComparePage::refreshComponentCurves() {
+  const std::string wanted = group_->currentData().toString().toStdString();
+  const std::vector<std::string> components =
+      wanted.empty() ? std::vector<std::string>{"hybrid", "swa"} : std::vector{wanted};
+  curves_->setTitleY("accuracy, %");
+  curves_->setScaleY(1, 2);
+  QStringList kept;
+  double first = 0, last = 1;
+  for (std::size_t r = 0; r < rows_.size(); ++r) {
+    const StepMap map = over(rows_[r]);
+    if (r == 0) first = map(0);
+    for (const std::string& c : components) {
+      auto points = map(curveOf(rows_[r], c, task()));
+      if (!points.empty()) last = std::max(last, points.back().x);
+      putCurve(
+          kept,
+          QString("%1/%2/%3")
+              .arg(rows_[r].runs[0]->info.id)
+              .arg(rows_[r].runs.size())
+              .arg(QString::fromStdString(c)),
+          components.size() > 1 && c != "hybrid" ? rows_[r].name + " swa" : rows_[r].name,
+          [c, r](Scheme s) {
+            return runStyle(componentStyle(QString::fromStdString(c), s), int(r), s);
+          },
+          std::move(points));
+    }
+  }
+  for (const ComparedRow& row : printed())
+    for (const std::string& c : components)
+      if (const Estimate* e = row.find(c, task()))
+        putCurve(
+            kept, "paper/" + row.name + QString::fromStdString(c),
+            QString::fromStdString(c) + ", " + row.name.section(" ·", 0, 0),
+            [c](Scheme s) {
+              SeriesStyle style = componentStyle(QString::fromStdString(c), s);
+              return SeriesStyle{style.color, Qt::DashLine, 1.2, Marker::none, false};
+            },
+            {{first, e->value * 100, 0}, {last, e->value * 100, 0}});
+  std::vector<BarSeries> shown;
+  for (const std::string& c : components)
+    shown.push_back({QString::fromStdString(c),
+                     [c](Scheme sc) { return componentStyle(QString::fromStdString(c), sc); },
+                     {},
+                     {}});
+  fillLegend(shown);
+  dropOtherCurves(kept);
+}
+
+void ComparePage::refreshFormulaCurves(const SeriesFormula& formula, const QString& name,
+                                       const QString& unit) {
+  curves_->setTitleY(unit.isEmpty() ? name : unit);
+  curves_->setScaleY(1, 4);
+  QStringList kept, lacking;
+  for (std::size_t r = 0; r < rows_.size(); ++r) {
+    QStringList missing;
+    for (const RunData* run : rows_[r].runs) {
+      bridge_->dataWithSeries(run->info.id);
+      missing << formula.missing(*run, task());
+    }
+    missing.removeDuplicates();
+    if (!missing.isEmpty()) lacking << rows_[r].name + " (no " + missing.join(", no ") + ")";
+    putCurve(
+        kept, QString("%1/%2/%3").arg(rows_[r].runs[0]->info.id).arg(rows_[r].runs.size()).arg(name),
+        rows_[r].name,
+        [r](Scheme s) { return runStyle(componentStyle("hybrid", s), int(r), s); },
+        over(rows_[r])(curveOf(rows_[r], formula, task())));
+  }
+  fillLegend({{name, [](Scheme s) { return componentStyle("hybrid", s); }, {}, {}}});
+  dropOtherCurves(kept);
+  missing_->setText("Not drawn: " + lacking.join("; ") + ".");
+  missing_->setVisible(!lacking.isEmpty());
+}
+
+QString ComparePage::missingText() const { return missing_->isHidden() ? QString() : missing_->text(); }
+
+void ComparePage::setDerived(DerivedSeriesList* series) {
+  derived_ = series;
+  connect(series, &DerivedSeriesList::changed, this, &ComparePage::refresh);
+}
+
+void ComparePage::showCurvesOf(const QString& title) {
+  showView(Curves);
+  group_->setCurrentIndex(std::max(0, group_->findText(title)));
+  refresh();
+  curves_->fit();
+}
+
+/// Every metric of any of the runs; the usual ones of the first come first.
+void ComparePage::editFormulas() {
+  if (!derived_ || runs_.empty()) return;
+  QStringList names;
+  for (engine::RunId id : runs_)
+    if (const RunData* run = bridge_->dataWithSeries(id)) names << metricNames(*run);
+  names.removeDuplicates();
+  auto* dialog = new FormulaDialog(
+      derived_, names,
+      [this](const SeriesFormula& formula) {
+        int have = 0;
+        for (const RunData* run : chosen()) have += formula.curve(*run, task()).empty() ? 0 : 1;
+        return QString("%1 of %2 runs have it.").arg(have).arg(runs_.size());
+      },
+      this);
+  connect(dialog, &FormulaDialog::chosen, this, &ComparePage::showCurvesOf);
+  dialog->open();
+}
+
+XAxis ComparePage::xAxis() const { return XAxis(x_->currentIndex()); }
+
+void ComparePage::setXAxis(XAxis axis) {
+  x_->setCurrentIndex(int(axis));
+  showAxis();
+}
+
+void ComparePage::showAxis() {
+  const XAxisInfo& info = infoOf(xAxis());
+  curves_->setAxisX({info.title, info.word, info.decimals, info.axis == XAxis::clock});
+  refresh();
+  curves_->fit();
+}
+
+}  // namespace ui
