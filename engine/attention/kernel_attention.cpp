@@ -179,7 +179,7 @@ Tensor kernel_attention(const Tensor& q, const Tensor& k, const Tensor& v, const
   auto rows = [&](const Tensor& t) { return t.defined() ? maybe(t.to(torch::kFloat32)) : std::nullopt; };
   return KernelAttention::apply(q, k, v, weight(call.query_map), bias(call.query_map), weight(call.key_map), bias(call.key_map),
                                 call.mixing == Mixing::learned || call.mixing == Mixing::shared_denominator ? maybe(call.logit) : std::nullopt,
-                                call.mixing == Mixing::gated ? maybe(call.gate.to(torch::kFloat32)) : std::nullopt, rows(call.linear_q), rows(call.linear_k), &call);
+                                call.mixing == Mixing::gated ? rows(call.gate) : std::nullopt, rows(call.linear_q), rows(call.linear_k), &call);
 }
 
 double kernel_weights_loss(const Tensor& q, const Tensor& k, const Tensor& valid, const AttentionCall& call, double share) {

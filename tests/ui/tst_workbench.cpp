@@ -277,7 +277,7 @@ class TestWorkbench : public QObject {
     QCOMPARE(window->runPage()->run(), c);  // the next one, as the list
 
     // The change that was made last is the one that Ctrl+Z takes back.
-    window->composePage()->document()->setField("seed", "7");
+    QVERIFY(window->composePage()->document()->setField("seed", std::int64_t{7}));
     QAction* undo = nullptr;
     for (QAction* action : window->findChildren<QAction*>())
       if (action->shortcut() == QKeySequence(QKeySequence::Undo)) undo = action;

@@ -70,7 +70,7 @@ Test containing(const QString& word) {
   return [word](const RunFacts& facts) { return facts.text.contains(word, Qt::CaseInsensitive); };
 }
 
-/// What a sum is for a run: results first, then a number of the recipe. NaN where a name is neither.
+/// What a sum is for a run: results first, then the first number of the recipe of that name. NaN where a name is neither.
 double valueFor(const Arithmetic& sum, const RunFacts& facts) {
   std::vector<double> values;
   for (const std::string& name : sum.names) {
@@ -79,7 +79,10 @@ double valueFor(const Arithmetic& sum, const RunFacts& facts) {
       value = found->second;
     } else {
       for (const auto& [path, text] : flatSettings(facts.recipe))
-        if (const auto number = names(path, name) ? numberOf(text) : std::nullopt) value = *number;
+        if (const auto number = names(path, name) ? numberOf(text) : std::nullopt) {
+          value = *number;
+          break;
+        }
     }
     values.push_back(value);
   }
