@@ -45,20 +45,24 @@ void tell(const Common& common, const char* done, const std::vector<engine::RunI
   std::cerr << runs.size() << (runs.size() == 1 ? " run " : " runs ") << done << next << '\n';
 }
 
-void delete_runs(const Common& common, const TrashOptions& o) {
+/// Into the trash or back.
+template <class Find>
+void move_runs(const Common& common, const TrashOptions& o, Find find, void (engine::Session::*move)(const std::vector<engine::RunId>&),
+               const char* done, const std::string& next) {
   const engine::Paths paths = default_paths(common.store);
   engine::Session session(paths, engine::execute);
-  const auto runs = found(engine::RunReader(paths.store), o.names, find_run);
-  session.trash(ids_of(runs));
-  tell(common, "deleted", runs, ", kept in the trash: `equipoise restore RUN` brings one back, `equipoise purge` deletes for good");
+  const auto runs = found(engine::RunReader(paths.store), o.names, find);
+  (session.*move)(ids_of(runs));
+  tell(common, done, runs, next);
+}
+
+void delete_runs(const Common& common, const TrashOptions& o) {
+  move_runs(common, o, find_run, &engine::Session::trash, "deleted",
+            ", kept in the trash: `equipoise restore RUN` brings one back, `equipoise purge` deletes for good");
 }
 
 void restore_runs(const Common& common, const TrashOptions& o) {
-  const engine::Paths paths = default_paths(common.store);
-  engine::Session session(paths, engine::execute);
-  const auto runs = found(engine::RunReader(paths.store), o.names, find_trashed);
-  session.restore(ids_of(runs));
-  tell(common, "restored", runs, "");
+  move_runs(common, o, find_trashed, &engine::Session::restore, "restored", "");
 }
 
 /// Typed on a terminal, or --yes.

@@ -66,7 +66,7 @@ class Fading {
   void each_block(Range range, Visit visit);
   void weights();
   void direct_weights(Range range);
-  void fade_state();
+  void carry(const Scratch& features, int reference, float sign, const Scratch& rows);
   void query_gradients(const FadingAttentionGradients& out, Index batch, Index head, Index tile);
   void key_gradients(const FadingAttentionGradients& out, Index batch, Index head, Index tile);
   void direct_gradients(Range range, bool of_keys);
@@ -191,8 +191,8 @@ inline HWY_NOINLINE void Fading::direct_weights(Range range) {
   }
 }
 
-/// S ← e^{Σ g of the tile}·S.
-inline void Fading::fade_state() {
+/// S ← e^{Σ g of the tile}·S + Σ features·e^{sign·(G − G_reference)}⊗rows over the tile's tokens.
+inline void Fading::carry(const Scratch& features, int reference, float sign, const Scratch& rows) {
   for (int p = 0; p < features_; ++p) {
     float sum = 0;
     for (int x = 0; x < k_tile; ++x) sum += decay_.at()[p * k_tile + x];
@@ -201,6 +201,10 @@ inline void Fading::fade_state() {
     for (int d = 0; d < width_; d += k_lanes)
       hn::Store(hn::Mul(hn::Load(k_floats, row + d), fade), k_floats, row + d);
   }
+  exponents({0, k_tile}, reference);
+  factor(features.at(), {0, k_tile}, sign, key_factor_.at());
+  product<false>(features_, width_, k_tile, {key_factor_.at(), k_tile}, {rows.at(), width_},
+                 {state_.at(), width_, true});
 }
 
 void Fading::forward(const OutView& y, Index batch, Index head) {
@@ -217,12 +221,7 @@ void Fading::forward(const OutView& y, Index batch, Index head) {
                   {rows_.at(), width_, true}, {-k_tile, 0});
     for (Index t = tile; t < std::min<Index>(tile + k_tile, length_); ++t)
       write_row(to, t, rows_.at() + (t - tile) * width_);
-    if (tile + k_tile >= length_) break;
-    fade_state();
-    exponents({0, k_tile}, k_tile - 1);
-    factor(key_.at(), {0, k_tile}, -1, key_factor_.at());
-    product<false>(features_, width_, k_tile, {key_factor_.at(), k_tile}, {values_.at(), width_},
-                   {state_.at(), width_, true});
+    if (tile + k_tile < length_) carry(key_, k_tile - 1, -1, values_);
   }
 }
 
@@ -340,11 +339,7 @@ void Fading::backward(const FadingAttentionGradients& out, Index batch, Index he
   for (Index tile = 0; tile < length_ && out.dq; tile += k_tile) {
     load(tile);
     query_gradients(out, batch, head, tile);
-    fade_state();
-    exponents({0, k_tile}, k_tile - 1);
-    factor(key_.at(), {0, k_tile}, -1, key_factor_.at());
-    product<false>(features_, width_, k_tile, {key_factor_.at(), k_tile}, {values_.at(), width_},
-                   {state_.at(), width_, true});
+    carry(key_, k_tile - 1, -1, values_);
   }
   if (!out.dk && !out.dv) return;
   std::fill_n(state_.at(), features_ * width_, 0.0f);
@@ -353,11 +348,7 @@ void Fading::backward(const FadingAttentionGradients& out, Index batch, Index he
     load(tile);
     key_gradients(out, batch, head, tile);
     if (out.ddecay) decay_gradients(out, batch, head, tile);
-    fade_state();
-    exponents({0, k_tile}, -1);
-    factor(query_.at(), {0, k_tile}, 1, query_factor_.at());
-    product<false>(features_, width_, k_tile, {query_factor_.at(), k_tile}, {dy_rows_.at(), width_},
-                   {state_.at(), width_, true});
+    carry(query_, -1, 1, dy_rows_);
   }
 }
 
@@ -365,12 +356,8 @@ bool run_fading(const FadingAttention& call, const OutView* y, const FadingAtten
   const Index heads = call.q.sizes[1];
   return parallel(call.threads, call.q.sizes[0] * heads, [&](const NextItem& next) {
     Fading fading(call, gradients != nullptr);
-    for (Index i = next(); i >= 0; i = next()) {
-      if (gradients)
-        fading.backward(*gradients, i / heads, i % heads);
-      else
-        fading.forward(*y, i / heads, i % heads);
-    }
+    for (Index i = next(); i >= 0; i = next())
+      gradients ? fading.backward(*gradients, i / heads, i % heads) : fading.forward(*y, i / heads, i % heads);
   });
 }
 

@@ -1,5 +1,4 @@
-#include <string>
-
+#include "kernels/checker.h"
 #include "kernels/fading_attention.h"
 #include "kernels/reference.h"
 
@@ -8,38 +7,14 @@ namespace {
 
 using namespace reference;
 
-template <class Pointer>
-void expect(std::string& problem, const char* name, const BasicView<Pointer>& x, DType dtype,
-            std::initializer_list<Index> sizes) {
-  if (!problem.empty()) return;
-  if (!x || x.dims != static_cast<int>(sizes.size()) ||
-      !std::equal(sizes.begin(), sizes.end(), x.sizes.begin())) {
-    problem = std::string(name) + " is";
-    for (int d = 0; d < x.dims; ++d) problem += " " + std::to_string(x.sizes[d]);
-    problem += x ? "; expected" : " absent; expected";
-    for (const Index size : sizes) problem += " " + std::to_string(size);
-  } else if (x.dtype != dtype) {
-    problem = std::string(name) + " has another dtype than q";
-  }
-}
-
-std::string problem_of(const FadingAttention& c) {
-  std::string problem;
-  if (!c.q || c.q.dims != 4) return "q has not the four dimensions [B,H,T,P]";
-  const auto& q = c.q.sizes;
-  const Index width = c.v ? c.v.sizes[3] : 0;
-  expect(problem, "k", c.k, c.q.dtype, {q[0], q[1], q[2], q[3]});
-  expect(problem, "v", c.v, c.q.dtype, {q[0], q[1], q[2], width});
-  const bool one = c.decay && c.decay.sizes[3] == 1;
-  expect(problem, "decay", c.decay, c.q.dtype, {q[0], q[1], q[2], one ? 1 : q[3]});
-  if (problem.empty() && std::min({q[0], q[1], q[2], q[3], width}) < 1) problem = "a dimension is 0";
-  if (problem.empty() && c.threads < 1) problem = "threads is below 1";
-  return problem;
-}
-
-Status status_of(const std::string& problem) {
-  if (problem.empty()) return {};
-  return {StatusCode::invalid, "fading_attention: " + problem};
+void check_call(Checker& checker, const FadingAttention& c) {
+  const auto &q = c.q.sizes, &v = c.v.sizes;
+  checker.expect("q", c.q, c.q.dtype, {q[0], q[1], q[2], q[3]});
+  checker.expect("k", c.k, c.q.dtype, {q[0], q[1], q[2], q[3]});
+  checker.expect("v", c.v, c.q.dtype, {q[0], q[1], q[2], v[3]});
+  checker.expect("decay", c.decay, c.q.dtype, {q[0], q[1], q[2], c.decay.sizes[3] == 1 ? 1 : q[3]});
+  checker.require(std::min({q[0], q[1], q[2], q[3], v[3]}) > 0, "a dimension is 0");
+  checker.require(c.threads >= 1, "threads must be 1 or more");
 }
 
 /// One head in double.
@@ -97,24 +72,27 @@ void store(const OutView& to, Index b, Index h, const Doubles& values) {
 }  // namespace
 
 Status check(const FadingAttention& call, const OutView& y) {
-  std::string problem = problem_of(call);
-  if (!problem.empty()) return status_of(problem);
+  Checker checker("fading_attention");
+  check_call(checker, call);
   const auto& v = call.v.sizes;
-  expect(problem, "y", y, call.q.dtype, {v[0], v[1], v[2], v[3]});
-  return status_of(problem);
+  checker.expect("y", y, call.q.dtype, {v[0], v[1], v[2], v[3]});
+  return checker.status();
 }
 
 Status check(const FadingAttention& call, const FadingAttentionGradients& out) {
-  std::string problem = problem_of(call);
-  if (!problem.empty()) return status_of(problem);
-  const auto &q = call.q.sizes, &v = call.v.sizes;
-  expect(problem, "dy", out.dy, call.q.dtype, {v[0], v[1], v[2], v[3]});
-  if (out.dv) expect(problem, "dv", out.dv, call.q.dtype, {v[0], v[1], v[2], v[3]});
-  if (out.dq) expect(problem, "dq", out.dq, call.q.dtype, {q[0], q[1], q[2], q[3]});
-  if (out.dk) expect(problem, "dk", out.dk, call.q.dtype, {q[0], q[1], q[2], q[3]});
-  if (out.ddecay) expect(problem, "ddecay", out.ddecay, call.q.dtype, {q[0], q[1], q[2], q[3]});
-  if (problem.empty() && out.ddecay && (!out.dq || !out.dk)) problem = "ddecay is asked for without dq and dk";
-  return status_of(problem);
+  Checker checker("fading_attention");
+  check_call(checker, call);
+  const auto& v = call.v.sizes;
+  auto as = [&](const char* name, const auto& view, const auto& sizes) {
+    checker.expect(name, view, call.q.dtype, {sizes[0], sizes[1], sizes[2], sizes[3]});
+  };
+  as("dy", out.dy, v);
+  if (out.dv) as("dv", out.dv, v);
+  if (out.dq) as("dq", out.dq, call.q.sizes);
+  if (out.dk) as("dk", out.dk, call.q.sizes);
+  if (out.ddecay) as("ddecay", out.ddecay, call.q.sizes);
+  checker.require(!out.ddecay || (out.dq && out.dk), "ddecay is asked for without dq and dk");
+  return checker.status();
 }
 
 Status fading_attention_ref(const FadingAttention& call, const OutView& y) {

@@ -3,45 +3,10 @@
 #include <algorithm>
 #include <string>
 
+#include "kernels/checker.h"
+
 namespace kernels {
 namespace {
-
-std::string shape(const std::array<std::int64_t, k_max_dims>& sizes, int dims) {
-  std::string text = "[";
-  for (int d = 0; d < dims; ++d) {
-    if (d) text += ',';
-    text += std::to_string(sizes[d]);
-  }
-  text += ']';
-  return text;
-}
-
-/// Collects the first contradiction.
-class Checker {
- public:
-  template <class Pointer>
-  void expect(const char* name, const BasicView<Pointer>& view, DType dtype,
-              std::initializer_list<std::int64_t> sizes) {
-    std::array<std::int64_t, k_max_dims> wanted{};
-    std::copy(sizes.begin(), sizes.end(), wanted.begin());
-    const int dims = static_cast<int>(sizes.size());
-    if (!view) return fail(std::string(name) + " is absent");
-    if (view.dims != dims || !std::equal(sizes.begin(), sizes.end(), view.sizes.begin()))
-      fail(std::string(name) + " is " + shape(view.sizes, view.dims) + "; expected " +
-           shape(wanted, dims));
-    if (view.dtype != dtype) fail(std::string(name) + " has another dtype than expected");
-  }
-  void require(bool condition, const char* text) {
-    if (!condition) fail(text);
-  }
-  Status status() const { return status_; }
-
- private:
-  void fail(std::string text) {
-    if (status_.ok()) status_ = {StatusCode::invalid, "hybrid_attention: " + std::move(text)};
-  }
-  Status status_;
-};
 
 bool has_linear(Component c) {
   return c == Component::hybrid || c == Component::hybrid_overlap || c == Component::linear ||
@@ -113,7 +78,7 @@ void check_call(Checker& checker, const HybridAttention& call) {
 }  // namespace
 
 Status check(const HybridAttention& call, const HybridAttentionOut& out) {
-  Checker checker;
+  Checker checker("hybrid_attention");
   check_call(checker, call);
   const auto& q = call.q.sizes;
   checker.expect("y", out.y, call.q.dtype, {q[0], q[1], q[2], q[3]});
@@ -122,7 +87,7 @@ Status check(const HybridAttention& call, const HybridAttentionOut& out) {
 }
 
 Status check(const HybridAttention& call, const HybridAttentionGradients& gradients) {
-  Checker checker;
+  Checker checker("hybrid_attention");
   check_call(checker, call);
   const auto& q = call.q.sizes;
   const auto& k = call.k.sizes;

@@ -155,6 +155,11 @@ const std::vector<engine::StepTime>& EngineBridge::stepTimes(engine::RunId id) {
   return times;
 }
 
+void EngineBridge::forgetRead(engine::RunId id) {
+  std::erase_if(outcomes_, [id](const auto& one) { return std::get<0>(one.first) == id; });
+  step_times_.erase(id);
+}
+
 template <class Action>
 bool EngineBridge::attempt(Action&& action) {
   if (!session_) {
@@ -189,7 +194,7 @@ void EngineBridge::resume(engine::RunId id) {
   attempt([&] {
     data(id);
     session_->resume(id);
-    std::erase_if(outcomes_, [id](const auto& one) { return std::get<0>(one.first) == id; });
+    forgetRead(id);
     ours_.insert(id);
   });
 }
@@ -248,7 +253,7 @@ void EngineBridge::purgeNext() {
   purging_.pop_back();
   const bool done = attempt([&] {
     session_->remove(id);
-    std::erase_if(outcomes_, [id](const auto& one) { return std::get<0>(one.first) == id; });
+    forgetRead(id);
     data_.erase(id);
     ours_.erase(id);
   });

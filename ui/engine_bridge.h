@@ -101,6 +101,7 @@ class EngineBridge : public QObject {
   void followOthers();
   void reloadRuns();
   void purgeNext();
+  void forgetRead(engine::RunId id);  ///< what was read on demand and may be another now
   template <class Action>
   bool attempt(Action&& action);  ///< false: it failed and was said
 

@@ -140,7 +140,7 @@ class tst_fading_attention : public QObject {
   void wrong_calls_are_named() {
     Bound<float> b({1, 2, 5, 4, 3, -1});
     b.call.k.sizes[3] = 5;
-    QVERIFY(fading_attention_cpu(b.call, b.out).text.find("k is 1 2 5 5; expected 1 2 5 4") != std::string::npos);
+    QVERIFY(fading_attention_cpu(b.call, b.out).text.find("k is [1,2,5,5]; expected [1,2,5,4]") != std::string::npos);
     Bound<float> alone({1, 2, 5, 4, 3, -1});
     alone.gradients.dq = {};
     QCOMPARE(fading_attention_backward_cpu(alone.call, alone.gradients).code, StatusCode::invalid);

@@ -18,6 +18,7 @@
 
 #include "ui/engine_bridge.h"
 #include "ui/forms/job_line.h"
+#include "ui/models/table_text.h"
 #include "ui/theme.h"
 
 namespace ui {
@@ -74,16 +75,13 @@ AblationGrid::AblationGrid(EngineBridge* bridge, engine::EvaluateSubject evaluat
   connect(start_, &QPushButton::clicked, this, &AblationGrid::start);
   connect(line_, &JobLine::retried, this, &AblationGrid::start);
   connect(job_, &Background::started, this, &AblationGrid::busyChanged);
-  connect(job_, &Background::cancelled, this, [this] {
+  const auto stopped = [this] {
     left_.clear();
     sync();
     Q_EMIT busyChanged();
-  });
-  connect(job_, &Background::failed, this, [this] {
-    left_.clear();
-    sync();
-    Q_EMIT busyChanged();
-  });
+  };
+  connect(job_, &Background::cancelled, this, stopped);
+  connect(job_, &Background::failed, this, stopped);
   sync();
 }
 
@@ -142,10 +140,7 @@ QWidget* AblationGrid::buildTable() {
   copy_ = new QPushButton(lineIcon("copy"), " Copy table");
   copy_->setProperty("role", "menu");
   auto* menu = new QMenu(copy_);
-  for (auto [words, format] : {std::pair("Markdown", AblationModel::Format::markdown),
-                               std::pair("LaTeX", AblationModel::Format::latex),
-                               std::pair("CSV, every digit", AblationModel::Format::csv),
-                               std::pair("TSV, every digit", AblationModel::Format::tsv)})
+  for (const auto& [words, format] : tableFormats())
     menu->addAction(words, this, [this, format] { copy(format); });
   copy_->setMenu(menu);
   auto* close = new QPushButton("Close");

@@ -59,6 +59,14 @@ QString probability(double p) {
 
 }  // namespace
 
+const std::vector<std::pair<QString, TableFormat>>& tableFormats() {
+  static const std::vector<std::pair<QString, TableFormat>> all{{"Markdown", TableFormat::markdown},
+                                                                {"LaTeX", TableFormat::latex},
+                                                                {"CSV, every digit", TableFormat::csv},
+                                                                {"TSV, every digit", TableFormat::tsv}};
+  return all;
+}
+
 QString tableText(const QList<QStringList>& lines, int words, TableFormat format) {
   if (format == TableFormat::markdown) return markdown(lines, words);
   if (format == TableFormat::latex) return latex(lines, words);

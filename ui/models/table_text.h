@@ -7,6 +7,8 @@
 namespace ui {
 
 using TableFormat = AblationModel::Format;
+/// What a menu offers, with its words.
+const std::vector<std::pair<QString, TableFormat>>& tableFormats();
 
 /// Header and lines of equal length; the first `words` columns are left-aligned.
 QString tableText(const QList<QStringList>& lines, int words, TableFormat format);

@@ -127,10 +127,7 @@ QWidget* ComparePage::buildHeader() {
   paper->setMenu(paper_menu_);
   auto* copy = menuButton("copy", "Copy table", "Copy the table that is shown");
   auto* copy_menu = new QMenu(copy);
-  for (auto [text, format] : {std::pair("Markdown", AblationModel::Format::markdown),
-                              std::pair("LaTeX", AblationModel::Format::latex),
-                              std::pair("CSV, every digit", AblationModel::Format::csv),
-                              std::pair("TSV, every digit", AblationModel::Format::tsv)})
+  for (const auto& [text, format] : tableFormats())
     copy_menu->addAction(text, this, [this, format] { copyTable(format); });
   copy->setMenu(copy_menu);
   auto* save = menuButton("export", "Export", "The figure or a report as a file");
