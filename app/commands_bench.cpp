@@ -22,7 +22,7 @@ Json row_json(const engine::BenchRow& r) {
   for (const auto& [name, ms] : r.against) against[name] = number(ms);
   Json row = {{"what", r.what},       {"shape", shape},       {"dtype", r.dtype},
               {"threads", r.threads}, {"repeats", r.repeats}, {"pass", r.pass},
-              {"ms", number(r.ms)},   {"against", against}};
+              {"ms", number(r.ms)},   {"against", against}, {"machine", engine::machine_name()}};
   for (const auto& [name, value] : r.figures) row[name] = number(value);
   return row;
 }

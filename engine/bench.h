@@ -31,6 +31,9 @@ struct BenchRow {
   BenchFigures figures;
 };
 
+/// "host, processor, 2 cores": what figures belong to.
+std::string machine_name();
+
 struct BenchOptions {
   std::function<bool()> stop = [] {
     return false;
@@ -62,8 +65,8 @@ std::vector<BenchRow> bench_attention(const AttentionBench& bench,
 using MeasureAttention =
     std::function<std::vector<BenchRow>(const AttentionBench&, const BenchOptions&)>;
 
-/// One optimizer step of the embedded model in the preset "ssd" (transfer, LoRA), against the same
-/// step with composed tensor operations.
+/// One optimizer step of the embedded model in the preset "ssd" (transfer, LoRA without window
+/// dropout), against the same step with composed tensor operations (bench/composed_step.h).
 std::vector<BenchRow> bench_train(const BenchOptions& options = {});
 
 struct DecodeBench {

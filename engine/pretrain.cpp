@@ -114,7 +114,7 @@ Model start_model(std::int64_t seed) {
 
 struct TinyBatch {
   MicroBatch batch;
-  Tensor weights;  ///< [B,T−1]
+  Tensor weights;  ///< [B·(T−1)]
 };
 
 TinyBatch make_batch(std::int64_t seed, std::uint64_t first, std::int64_t rows, const TinyMix& mix) {
@@ -126,7 +126,7 @@ TinyBatch make_batch(std::int64_t seed, std::uint64_t first, std::int64_t rows, 
     const auto w = tiny_loss_weights(d);
     weights.insert(weights.end(), w.begin() + 1, w.end());
   }
-  return {to_device(pack(ids), torch::kCPU), torch::tensor(weights).view({rows, -1})};
+  return {to_device(pack(ids), torch::kCPU), torch::tensor(weights)};
 }
 
 void write_text(const fs::path& path, const std::string& text) {
@@ -201,7 +201,7 @@ std::vector<Score> pretrain(const PretrainOptions& options, const std::function<
     const TinyBatch b = make_batch(options.seed, (is_easy ? k_easy_first : 0) + static_cast<std::uint64_t>((is_easy ? s : s - easy) * rows), rows, mix);
     optimizer.zero_grad();
     ForwardOptions forward;
-    const Tensor loss = language_loss_sum(m, nullptr, b.batch.ids, b.batch.valid, forward, b.weights) / b.weights.sum();
+    const Tensor loss = language_loss_sum(m, nullptr, b.batch.ids, b.batch.predicting, forward, b.weights) / b.weights.sum();
     loss.backward();
     if (!std::isfinite(loss.item<double>())) throw InputError("pretrain: the loss is not finite at step " + std::to_string(s + 1));
     optimizer.grad_norm(k_clip);

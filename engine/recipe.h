@@ -127,6 +127,7 @@ struct StageSpec {
   LearningRateSpec lr_schedule;
   double weight_decay = 0;
   double clip_norm = 0;  ///< 0: no clipping
+  bool recompute_activations = false;  ///< finetune: blocks are computed again in the backward pass
   ScheduleSpec schedule;
   EarlyStopSpec early_stopping;
 };
@@ -157,6 +158,7 @@ struct Recipe {
   AttentionSpec attention;
   std::vector<StageSpec> stages;
   EvaluationSpec evaluation;
+  std::int64_t log_every = 1;         ///< optimizer steps between readings of losses and gradient norms
   std::int64_t checkpoint_every = 0;  ///< optimizer steps between checkpoints; 0: at evaluations and stage ends
   std::int64_t seed = 0;
 };
@@ -221,7 +223,8 @@ std::optional<Problem> set_field(Recipe& recipe, const std::string& path, const 
 std::string to_yaml(const Recipe& recipe);
 /// YAML with every field filled in: the record of a run.
 std::string to_resolved_yaml(const Recipe& recipe);
-/// 16 hexadecimal digits of XXH3 over the resolved text without the name and the seed: equal for seeds of one setting.
+/// 16 hexadecimal digits of XXH3 over the resolved text without the name, the seed and what changes no number (log_every,
+/// recompute_activations): equal for seeds of one setting.
 std::string recipe_hash(const Recipe& recipe);
 
 std::string to_text(const Value& value);  ///< "0.9, 0.75, 0.5"; shortest decimal that reads back to the same bits

@@ -45,6 +45,9 @@ void model_fields(std::vector<Field>& out, Recipe& r, const Recipe& d) {
      .open_choice = true});
   v("start_from", r.start_from, d.start_from, "Start from",
     {.doc = "Maps, mixing and adapters of a run (its id or name, @step for one checkpoint) or a checkpoint folder; empty: a new start"});
+  v("log_every", r.log_every, d.log_every, "Log every",
+    {.unit = "optimizer steps", .doc = "Steps whose losses and gradient norms are read together; more saves a GPU waits, every step's points are kept",
+     .min = 1, .max = 1e6});
   v("checkpoint_every", r.checkpoint_every, d.checkpoint_every, "Checkpoint every",
     {.unit = "optimizer steps", .doc = "0 keeps one at evaluations and at stage ends", .min = 0, .max = 1e9});
   v("seed", r.seed, d.seed, "Seed",
@@ -246,6 +249,9 @@ void finetune_fields(std::vector<Field>& out, const std::string& prefix, StageSp
     lora("layers", s.lora.layers, d.lora.layers, "LoRA layers",
          {.unit = "layers, from 0", .doc = "Layers that get adapters; empty: all", .paper = "all", .min = 0, .max = 100000});
   }
+  v("recompute_activations", s.recompute_activations, d.recompute_activations, "Recompute activations",
+    {.doc = "Keeps each block's input alone and computes the block again for its gradient: less memory, about a third more time, the same bits",
+     .paper = "not stated"});
   Collector ssd(out, prefix + "schedule.");
   ssd("dropout", s.schedule.dropout, d.schedule.dropout, "Window dropout",
       {.unit = "probability, an epoch each",

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <map>
 #include <sstream>
+#include <string_view>
 
 #include "engine/hash_text.h"
 #include "engine/recipe.h"
@@ -234,13 +235,13 @@ std::vector<std::string> split_path(const std::string& path) {
   return parts;
 }
 
-std::string write(const Recipe& recipe, bool everything, const std::vector<std::string>& without = {}) {
+std::string write(const Recipe& recipe, bool everything, bool (*left_out)(std::string_view path) = [](std::string_view) { return false; }) {
   Recipe copy = recipe;
   std::string out;
   std::vector<std::string> open;  // the sections that stand open above the next line
   for (const auto& f : fields(copy)) {
     const bool stage_kind = f.info.path.starts_with("stages[") && f.info.path.ends_with("].kind");
-    if (std::find(without.begin(), without.end(), f.info.path) != without.end()) continue;
+    if (left_out(f.info.path)) continue;
     if (!everything && !stage_kind && f.info.path != "name" && f.get() == f.fallback) continue;
     auto parts = split_path(f.info.path);
     const bool in_stage = parts[0].starts_with("stages[");
@@ -429,7 +430,9 @@ std::string to_yaml(const Recipe& recipe) { return write(recipe, false); }
 std::string to_resolved_yaml(const Recipe& recipe) { return write(recipe, true); }
 
 std::string recipe_hash(const Recipe& recipe) {
-  return short_hash(write(recipe, true, {"name", "seed"}));
+  return short_hash(write(recipe, true, [](std::string_view path) {
+    return path == "name" || path == "seed" || path == "log_every" || path.ends_with(".recompute_activations");
+  }));
 }
 
 std::vector<Difference> differences(const std::vector<Recipe>& recipes) {

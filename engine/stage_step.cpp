@@ -53,9 +53,9 @@ MicroLoss learn(const Workspace& work, const Recipe& recipe, const StageSpec& s,
   options.window = s.schedule.window.empty() ? 0 : window_at(s, recipe.attention, b.epoch);  // 0: each layer's own
   options.drop = &drop;
   options.adapter_dropout = &dropout;
-  const Tensor sum = language_loss_sum(work.model, &work.conversion, b.ids, b.valid, options);
-  const double targets = (b.valid.sum() - static_cast<double>(b.ids.size(0))).item<double>();
-  const Tensor loss = sum * (share / targets);
+  options.recompute = s.recompute_activations;
+  const Tensor sum = language_loss_sum(work.model, &work.conversion, b.ids, b.predicting, options);
+  const Tensor loss = sum * (share / static_cast<double>(b.predicting.size(0)));
   loss.backward();
   return {loss.detach(), {}};
 }
@@ -76,7 +76,7 @@ double validation_loss(const Workspace& work, const Recipe& recipe, const StageS
       ForwardOptions options;
       options.component = component_from(s.component);
       options.window = recipe.evaluation.window;
-      sum += language_loss_sum(work.model, &work.conversion, b.ids, b.valid, options).item<double>();
+      sum += language_loss_sum(work.model, &work.conversion, b.ids, b.predicting, options).item<double>();
     }
     targets += n;
   }

@@ -76,10 +76,11 @@ Workspace open_workspace(const Recipe& recipe) {
   share_the_processor();
   at::set_num_threads(recipe.threads > 0 ? static_cast<int>(recipe.threads) : all);
   const torch::Device device = choose_device(recipe.device);
-  torch::Dtype dtype = choose_dtype(recipe.dtype, device);
+  const torch::Dtype dtype = choose_dtype(recipe.dtype, device);
   // Weights that train need float32 masters.
-  if (trains_all_weights(recipe) && dtype == torch::kBFloat16) dtype = torch::kFloat32;
-  Workspace w{device, dtype, load_model(recipe.model, dtype, device), {}, Tokenizer::load(model_folder(recipe.model))};
+  const bool masters = trains_all_weights(recipe) && dtype == torch::kBFloat16;
+  Workspace w{device, dtype, load_model(recipe.model, masters ? torch::kFloat32 : dtype, device), {}, Tokenizer::load(model_folder(recipe.model))};
+  w.model.compute = dtype;
   if (w.tokenizer.vocab_size() > w.model.config.vocabulary)
     throw InputError(recipe.model + ": the tokenizer has " + std::to_string(w.tokenizer.vocab_size()) +
                      " tokens, the model's embedding only " + std::to_string(w.model.config.vocabulary));

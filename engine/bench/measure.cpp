@@ -47,7 +47,7 @@ struct Running : at::ObserverContext {
 
 std::unique_ptr<at::ObserverContext> operation_starts(const at::RecordFunction& function) {
   const std::string_view name = function.name();
-  for (const char* product : {"aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm", "aten::mv"})
+  for (const char* product : {"aten::mm", "aten::addmm", "aten::addmm_", "aten::bmm", "aten::baddbmm", "aten::mv"})
     if (name == product) return std::make_unique<Running>(&Spent::matmul_ms);
   if (name.starts_with("equipoise::")) return std::make_unique<Running>(&Spent::kernel_ms);
   return nullptr;
@@ -175,7 +175,9 @@ Spent spent_in(const std::function<void()>& call) {
     at::CallbackHandle handle =
         at::addGlobalCallback(at::RecordFunctionCallback(operation_starts, operation_ends));
   } observer(spent);
+  const auto start = Clock::now();
   call();
+  spent.all_ms = milliseconds(Clock::now() - start);
   return spent;
 }
 

@@ -54,8 +54,9 @@ BenchRow matmul_row(const std::string& dtype, const std::string& device,
                     const BenchOptions& options);
 BenchRow bandwidth_row(const std::string& device, const BenchOptions& options);
 
-/// Milliseconds between construction and now that went into operations of some kinds.
+/// Milliseconds of a call, and those of it that went into operations of some kinds.
 struct Spent {
+  double all_ms = 0;
   double matmul_ms = 0;  ///< LibTorch's matrix products
   double kernel_ms = 0;  ///< the attention kernels
 };

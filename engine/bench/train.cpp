@@ -1,12 +1,12 @@
 // One optimizer step of each stage of the embedded default, with the kernels and with composed
 // tensor operations.
 
+#include "engine/bench/composed_step.h"
 #include "engine/bench/measure.h"
 #include "engine/data/rows.h"
 #include "engine/error.h"
 #include "engine/stage_step.h"
 #include "engine/torch_api.h"
-#include "engine/train/language_loss.h"
 #include "engine/train/optimizer.h"
 #include "engine/train/trainer.h"
 #include "engine/workspace.h"
@@ -30,19 +30,16 @@ class TrainingSteps {
 
   BenchRow transfer() {
     const StageSpec& stage = recipe_.stages.at(0);
-    return row("transfer", parameters("maps."), [&] { learn(work_, recipe_, stage, batch_, 1); });
+    const TransferLoss loss{objective_from(stage.objective), stage.output_loss_scale};
+    return row("transfer", parameters("maps."), [&] { learn(work_, recipe_, stage, batch_, 1); },
+               [&] { composed_transfer(work_, loss, batch_); });
   }
 
   BenchRow lora() {
-    ForwardOptions forward;
-    forward.component = Component::hybrid;
-    const double targets =
-        (batch_.valid.sum() - static_cast<double>(batch_.ids.size(0))).item<double>();
-    return row("lora", parameters("lora."), [&, forward, targets] {
-      (language_loss_sum(work_.model, &work_.conversion, batch_.ids, batch_.valid, forward) *
-       (1 / targets))
-          .backward();
-    });
+    StageSpec stage = recipe_.stages.at(1);
+    stage.schedule = {};  // both branches of every sequence: the most that a step computes
+    return row("lora", parameters("lora."), [&] { learn(work_, recipe_, stage, batch_, 1); },
+               [&] { composed_finetune(work_, batch_); });
   }
 
  private:
@@ -56,12 +53,11 @@ class TrainingSteps {
   }
 
   BenchRow row(const std::string& pass, const std::map<std::string, Tensor>& trained,
-               const std::function<void()>& gradients) {
+               const std::function<void()>& gradients, const std::function<void()>& composed_gradients) {
     AdamW optimizer(trained, 0);
     auto step = [&](bool composed) {
-      work_.conversion.composed = composed;
       optimizer.zero_grad();
-      gradients();
+      composed ? composed_gradients() : gradients();
       optimizer.grad_norm(0);
       optimizer.step(0);  // the same work, and the weights stay
     };
@@ -85,8 +81,7 @@ class TrainingSteps {
                ms[0],
                {{"composed", ms[1]}},
                {}};
-    const double matmul = spent.matmul_ms / options_.repeats / ms[0],
-                 kernel = spent.kernel_ms / options_.repeats / ms[0];
+    const double matmul = spent.matmul_ms / spent.all_ms, kernel = spent.kernel_ms / spent.all_ms;
     r.figures = {{"times_faster", ms[1] / ms[0]},
                  {"matmul_share", matmul},
                  {"attention_kernel_share", kernel},

@@ -38,7 +38,7 @@ Tensor tile_cross_entropy(const Tensor& q, const Tensor& k, const Tensor& fq, co
 
 Tensor weights_loss(const Tensor& q, const Tensor& k, const Tensor& valid, const AttentionCall& call, double share) {
   const bool train = share > 0;
-  const double count = valid.sum().item<double>() * static_cast<double>(q.size(1));
+  const Tensor count = valid.sum() * q.size(1);
   torch::AutoGradMode grad(train);
   const Tensor fq = query_features(q, call), fk = key_features(k, q.size(1), call);
   // Each tile's graph ends at these copies and is freed at once; the maps' own graph is walked once at the end.
@@ -110,7 +110,7 @@ Tensor transfer_losses(const Model& model, const Conversion& conversion, const T
                        const TransferLoss& loss, double share) {
   torch::NoGradGuard off;
   const auto turns = model.rotary(torch::arange(ids.size(1)));
-  Tensor x = at::embedding(model.embedding, ids);
+  Tensor x = model.embed(ids);
   std::vector<Tensor> losses;
   const double layer_share = share / static_cast<double>(conversion.converted_layers());
   for (std::size_t i = 0; i < model.blocks.size(); ++i) {
@@ -126,6 +126,7 @@ Tensor transfer_losses(const Model& model, const Conversion& conversion, const T
     losses.push_back(conversion.layers[i].kind == LayerKind::converted
                          ? transfer_layer_loss(h.q, h.k, h.v, valid, call, loss, layer_share).to(torch::kFloat32)
                          : torch::zeros({}, torch::TensorOptions().device(ids.device())));
+    if (i + 1 == model.blocks.size()) break;  // nothing reads what the last block would hand on
     call.component = Component::teacher;
     const Tensor y = hybrid_attention(h.q, h.k, h.v, call);
     const Tensor out = block.o(y.transpose(1, 2).reshape({ids.size(0), ids.size(1), -1}), /*use=*/false);

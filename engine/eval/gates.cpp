@@ -14,7 +14,7 @@ namespace {
 constexpr std::int64_t k_most_tokens = 512, k_decoded_tokens = 16;
 
 double tolerance_of(const Model& model) {
-  return gate_tolerance(dtype_name(model.embedding.scalar_type()));
+  return gate_tolerance(dtype_name(model.activation_dtype()));
 }
 
 double relative_difference(const Tensor& found, const Tensor& expected) {

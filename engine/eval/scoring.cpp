@@ -65,7 +65,8 @@ Batch make_batch(const std::vector<TokenTree>& trees, const std::vector<const Sc
 /// Whether a batch of trees needs no ages.
 bool needs_no_ages(const Model& model, const Conversion* conversion, Component component) {
   if (conversion && conversion->alone_keeps_g && component == Component::swa) return false;
-  return fast_in_tree(component, conversion ? conversion->layout : WindowLayout::sliding, model.embedding);
+  return fast_in_tree(component, conversion ? conversion->layout : WindowLayout::sliding,
+                      torch::empty({0}, model.embedding.options().dtype(model.activation_dtype()).requires_grad(false)));
 }
 
 /// Ages along the branches, where `with_ages`: t − i of each pair, −1 where i does not lead to t.

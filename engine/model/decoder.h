@@ -24,10 +24,12 @@ struct AdapterDropout {
 struct AdapterUse {
   AdapterUse(bool on_) : on(on_) {}  // NOLINT: a plain switch for most callers
   bool on;
+  bool learning = false;  ///< part of a pass whose gradients are wanted: merged with their weights where they can be (adapted.h)
   const AdapterDropout* dropout = nullptr;
   std::uint64_t place = 0;
 
   AdapterUse at(std::uint64_t target) const;  ///< of one of a block's seven projections
+  bool drops() const { return dropout && dropout->probability > 0; }
 };
 
 /// y = x Wᵀ + b, plus (α/r)·x Aᵀ Bᵀ where an adapter is set and switched on.
@@ -68,6 +70,9 @@ struct ForwardOptions {
   const AdapterDropout* adapter_dropout = nullptr;
   bool adapters_on_teacher = false;  ///< component teacher with the adapters on: softmax with the trained weights
   std::vector<BranchNorms>* norms = nullptr;  ///< resized to L and filled
+  /// Each block keeps its input alone for the backward pass, which computes the block again: the same draws, the same bits.
+  /// What these options point to, and the conversion, must then outlive the backward pass.
+  bool recompute = false;
   Tensor counted;    ///< [B,T] bool, the tokens that norms count; undefined: all
   Tensor positions;  ///< [T] or [B,T] int64 on the CPU, each token's position; undefined: 0…T−1
   /// [P] int64 on the model's device, rows · T + token: only these leave the last block, hidden() returns [P,M].
@@ -87,10 +92,18 @@ struct Model {
   Projection head;        ///< weight is `embedding` where tied
   Tensor inverse_frequencies;  ///< [D/2] float32 on the CPU
 
+  /// Of activations; Undefined: the weights'. Weights that train in bfloat16 are float32 masters, cast where they are used.
+  torch::Dtype compute = torch::ScalarType::Undefined;
+
   torch::Device device() const { return embedding.device(); }
+  torch::Dtype activation_dtype() const { return compute == torch::ScalarType::Undefined ? embedding.scalar_type() : compute; }
+  Tensor embed(const Tensor& ids) const { return at::embedding(embedding, ids).to(activation_dtype()); }  ///< [B,T] → [B,T,M]
   /// ids [B,T] int64 on the model's device → final hidden states [B,T,M] (ForwardOptions::keep: [P,M]) after the last norm. `conversion` may be null
   /// for components that need no feature map. Adapters are on for every component but teacher.
   Tensor hidden(const Tensor& ids, const Conversion* conversion, const ForwardOptions& options) const;
+  /// The block at `index`: x [B,T,M] → [B,T,M] (the last one: ForwardOptions::keep).
+  Tensor block(std::size_t index, const Tensor& x, const Conversion* conversion, const ForwardOptions& options,
+               const std::pair<Tensor, Tensor>& rotary, AdapterUse adapters) const;
   Tensor logits(const Tensor& hidden_states) const;  ///< [...,M] → [...,V] in the model's dtype
 
   /// cos and sin (times YaRN's factor) [T,D] (for positions [B,T]: [B,1,T,D]) float32 on the model's device. `positions` int64 on the CPU.

@@ -27,23 +27,19 @@ std::vector<Tensor> AdamW::gradients() {
 
 Tensor AdamW::grad_norm(double clip) {
   torch::NoGradGuard off;
-  std::vector<Tensor> squares;
-  for (const auto& g : gradients()) squares.push_back(g.square().sum());
-  const Tensor norm = at::stack(squares).sum().sqrt();
-  if (clip > 0) {
-    const Tensor factor = (clip / (norm + 1e-6)).clamp_max(1.0);
-    for (auto& p : list_)
-      if (p.grad().defined()) p.mutable_grad().mul_(factor);
-  }
+  const std::vector<Tensor> grads = gradients();
+  const Tensor norm = at::linalg_vector_norm(at::stack(at::_foreach_norm(grads, 2)));
+  if (clip > 0) at::_foreach_mul_(grads, (clip / (norm + 1e-6)).clamp_max(1.0));
   return norm;
 }
 
-void AdamW::step(double learning_rate) {
+void AdamW::step(double learning_rate, const Tensor& skip) {
   torch::NoGradGuard off;
-  const std::vector<Tensor> grads = gradients();
-  for (auto& t : steps_) t.add_(1);  // the kernel reads the count of this step
-  at::_fused_adamw_(list_, grads, first_, second_, {}, steps_, learning_rate, 0.9, beta2_, weight_decay_, 1e-8,
-                    /*amsgrad=*/false, /*maximize=*/false);
+  // The kernel reads the count of this step.
+  if (skip.defined()) at::_foreach_add_(steps_, 1 - skip);
+  else at::_foreach_add_(steps_, 1);
+  at::_fused_adamw_(list_, gradients(), first_, second_, {}, steps_, learning_rate, 0.9, beta2_, weight_decay_, 1e-8,
+                    /*amsgrad=*/false, /*maximize=*/false, /*grad_scale=*/{}, skip.defined() ? std::optional(skip) : std::nullopt);
 }
 
 std::map<std::string, Tensor> AdamW::state() const {

@@ -16,7 +16,9 @@ class AdamW {
   void zero_grad();
   /// √Σ‖∂‖² over all parameters (a scalar on their device); where clip > 0 and it is larger, gradients are scaled to it.
   Tensor grad_norm(double clip);
-  void step(double learning_rate);
+  /// `skip` (scalar float32 on the parameters' device, 0 or 1; undefined: 0): 1 leaves parameters and state as they are.
+  /// Reads nothing from the device.
+  void step(double learning_rate, const Tensor& skip = {});
 
   const std::map<std::string, Tensor>& parameters() const { return parameters_; }
   std::map<std::string, Tensor> state() const;              ///< "m.<name>", "v.<name>", "t.<name>"

@@ -20,6 +20,7 @@ namespace engine {
 struct MicroBatch {
   Tensor ids;    ///< [B,T] int64
   Tensor valid;  ///< [B,T] float32, 1 for real tokens
+  Tensor predicting;             ///< [n] int64, places b·T + t whose next token is real, ascending; n is known without a read
   std::int64_t index = 0;        ///< within the optimizer step
   std::int64_t epoch = 0;        ///< 0-based, within the stage
   std::int64_t global_step = 0;  ///< steps done before this one

@@ -86,6 +86,7 @@ class Methods : public QObject {
     MicroBatch batch;
     batch.ids = c.tensors.at("ids");
     batch.valid = c.tensors.at("valid");
+    batch.predicting = at::constant_pad_nd(batch.valid.narrow(1, 1, batch.valid.size(1) - 1), {0, 1}).flatten().nonzero().flatten();
     optimizer.zero_grad();
     const MicroLoss loss = learn(w, c.recipe, stage, batch, 1.0);
     const double expected = c.tensors.at("loss").item<double>();

@@ -65,8 +65,11 @@ void TstScoring::scores_do_not_depend_on_batch_or_shared_prefixes() {
     const auto small = score_requests(model, &conversion, options, all, {.tokens = 40, .rows = 7}, going);
     for (std::size_t i = 0; i < all.size(); ++i) {
       const auto alone = score_requests(model, &conversion, options, {all[i]}, {}, going);
-      QVERIFY2(std::abs(together[i].log_likelihood - alone[0].log_likelihood) < 1e-4, name.c_str());
-      QVERIFY2(std::abs(small[i].log_likelihood - alone[0].log_likelihood) < 1e-4, name.c_str());
+      const double most = 1e-6 * std::max(100.0, -alone[0].log_likelihood);  // of float32 terms whose sum it is
+      for (const Scored& shared : {together[i], small[i]}) {
+        const double off = std::abs(shared.log_likelihood - alone[0].log_likelihood);
+        QVERIFY2(off < most, qPrintable(QString("%1: %2 beside %3").arg(name.c_str()).arg(off).arg(alone[0].log_likelihood)));
+      }
       QCOMPARE(together[i].greedy, alone[0].greedy);
     }
   }

@@ -15,7 +15,7 @@ def bench(*args, code=0):
 def rows(*args):
     found = json.loads(bench(*args, "--json", "-").stdout)
     for row in found:
-        assert {"what", "shape", "dtype", "threads", "repeats", "pass", "ms", "against"} <= set(row), row
+        assert {"what", "shape", "dtype", "threads", "repeats", "pass", "ms", "against", "machine"} <= set(row), row
         assert row["ms"] > 0 and all(ms > 0 for ms in row["against"].values()), row
     return found
 

@@ -408,6 +408,17 @@ class TestComparison : public QObject {
     QVERIFY(ui::peakBytes(recipe, m) > 4.0 * 20000);
   }
 
+  void recomputed_activations_are_estimated_smaller() {
+    engine::ModelInfo m = tinyShape();
+    m.layers = 32;
+    engine::Recipe recipe = engine::presets().front().recipe;
+    recipe.stages = {engine::StageSpec{}};
+    recipe.stages[0].batch_size = 64;
+    const double kept = ui::peakBytes(recipe, m);
+    recipe.stages[0].recompute_activations = true;
+    QVERIFY(ui::peakBytes(recipe, m) < kept / 3);
+  }
+
   void a_finished_run_of_the_same_model_says_how_long() {
     ui::RunData done = run(4, "before", 0, 0.7, 0.6);
     done.info.seconds = 100;

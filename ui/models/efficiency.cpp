@@ -1,12 +1,9 @@
 #include "ui/models/efficiency.h"
 
-#include <QFile>
 #include <QJsonArray>
 #include <QJsonDocument>
 #include <QJsonObject>
 #include <QLocale>
-#include <QSysInfo>
-#include <QThread>
 #include <algorithm>
 #include <cmath>
 
@@ -55,17 +52,7 @@ engine::BenchFigures figuresFrom(const QJsonObject& json) {
   return figures;
 }
 
-QString processorName() {
-  QFile info("/proc/cpuinfo");
-  if (!info.open(QIODevice::ReadOnly)) return QSysInfo::currentCpuArchitecture();
-  for (const QByteArray& line : info.readAll().split('\n'))
-    if (line.startsWith("model name")) return QString::fromUtf8(line.mid(line.indexOf(':') + 1)).simplified();
-  return QSysInfo::currentCpuArchitecture();
-}
-
 }  // namespace
-
-QString machineName() { return QString("%1, %2, %3 cores").arg(QSysInfo::machineHostName(), processorName()).arg(QThread::idealThreadCount()); }
 
 QByteArray toJson(const Efficiency& e) {
   QJsonArray rows, lengths;

@@ -22,7 +22,6 @@ struct Efficiency {
   std::vector<engine::BenchRow> rows;  ///< one a length and pass
 };
 
-QString machineName();
 QByteArray toJson(const Efficiency& e);
 /// Nothing where the text is no such measurement (it is measured again then).
 std::optional<Efficiency> efficiencyFrom(const QByteArray& json);

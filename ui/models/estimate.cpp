@@ -105,8 +105,16 @@ double peakBytes(const engine::Recipe& recipe, const engine::ModelInfo& m) {
     const double layer = rows * each *
                          (6.0 * double(m.hidden) + 3.0 * double(m.mlp) +
                           4.0 * double(m.heads * m.head_dim) + 2.0 * features);
-    const double activations = stage.kind == "transfer" ? layer : layer * double(m.layers);
-    const double logits = stage.kind == "transfer" ? 0 : rows * double(m.vocabulary) * (4.0 + each);
+    // Recomputed blocks keep their inputs, and one of them at a time the rest.
+    const double activations =
+        stage.kind == "transfer" ? layer
+        : stage.recompute_activations
+            ? layer + double(m.layers) * rows * each * double(m.hidden)
+            : layer * double(m.layers);
+    // Logits are made by tiles of 2^23 values at most.
+    const double logits = stage.kind == "transfer"
+                              ? 0
+                              : std::min(rows * double(m.vocabulary), double(1 << 23)) * (4.0 + each);
     peak = std::max(peak, optimizer + activations + logits);
   }
   return peak + double(m.parameters) * each;

@@ -72,7 +72,7 @@ void EfficiencyPage::start() {
         e.rows = measure(e.bench, options);
         std::erase_if(e.rows, [](const engine::BenchRow& row) { return row.what != "attention"; });
         e.when = QDateTime::currentDateTime();
-        e.machine = machineName();
+        e.machine = QString::fromStdString(engine::machine_name());
         return e;
       },
       [this](Efficiency found) {
