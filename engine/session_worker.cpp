@@ -17,7 +17,7 @@ using namespace std::chrono_literals;
 constexpr auto k_group = 250ms;       // points of a quarter second share one transaction
 constexpr std::size_t k_most_pending = 20'000;  // events
 constexpr auto k_try_again = 1s;      // between attempts to write to a store that failed
-constexpr int k_worker_niceness = 5;  // the window stays quick while a run uses every core
+constexpr int k_niceness = 5;  // the window stays quick while a run uses every core
 constexpr std::size_t k_longest_message = 500;
 
 /// Some exceptions carry pages; a closing sentence is their first line.
@@ -144,6 +144,7 @@ void Session::Impl::flush() {
 }
 
 void Session::Impl::keep_flushing(const std::stop_token& stop) {
+  setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), k_niceness);
   std::unique_lock lock(mutex);
   for (;;) {
     to_store.wait(lock, stop, [&] { return !pending.empty(); });
@@ -158,7 +159,7 @@ void Session::Impl::keep_flushing(const std::stop_token& stop) {
 }
 
 void Session::Impl::keep_working(const std::stop_token& stop) {
-  setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), k_worker_niceness);
+  setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), k_niceness);
   pthread_setname_np(pthread_self(), "engine");
   std::unique_lock lock(mutex);
   for (;;) {

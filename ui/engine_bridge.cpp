@@ -10,7 +10,7 @@ namespace ui {
 namespace {
 
 constexpr int k_tick_ms = 40;
-constexpr int k_turn_ms = 6;   ///< for taking in what arrived
+constexpr int k_turn_ms = 2;  ///< for taking in what arrived; pages then take about as long
 constexpr int k_events_between_looks = 16;  ///< at the clock
 constexpr int k_reload_ms = 1000;  ///< how often runs of other processes are looked for
 
@@ -298,7 +298,6 @@ void EngineBridge::tick() {
   }
   if (session_) drain();
   takeSome();
-  tell();
   if (session_ && !purging_.empty()) purgeNext();
   for (const engine::LogLine& line : engine::take_log_lines())
     Q_EMIT logArrived(0, int(line.level), QString::fromStdString(line.text));
@@ -310,7 +309,7 @@ void EngineBridge::tick() {
   }
 }
 
-/// As many as a turn has time for; what an end brings about is told at once and in its order.
+/// As many as a turn has time for, and what they bring about; an end is told in its order.
 void EngineBridge::takeSome() {
   QElapsedTimer turn;
   turn.start();
@@ -321,7 +320,7 @@ void EngineBridge::takeSome() {
       take(event);
     }
   }
-  if (!ended_.empty()) tell();
+  tell();
   if (!arrived_.empty()) more_.start();
 }
 

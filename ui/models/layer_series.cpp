@@ -10,7 +10,7 @@ namespace ui {
 namespace {
 
 constexpr double k_none = std::numeric_limits<double>::quiet_NaN();
-constexpr std::ptrdiff_t k_most_of_a_column = 32;
+constexpr std::ptrdiff_t k_most_of_a_column = 16;
 
 struct Place {
   std::string family;
@@ -77,17 +77,23 @@ std::vector<double> columnEnds(const std::vector<const CurvePoints*>& layers, in
 std::vector<double> columnMeans(const CurvePoints& points, const std::vector<double>& ends) {
   std::vector<double> means;
   auto first = points.begin();
+  std::ptrdiff_t count = 0;
   for (double last : ends) {
-    const auto end = std::upper_bound(first, points.end(), last,
-                                      [](double x, const CurvePoint& p) { return x < p.x; });
-    const std::ptrdiff_t count = end - first;
+    // Mostly as many as the column before; a search in a long series takes far longer than a look.
+    const std::ptrdiff_t left = points.end() - first;
+    const bool same = count > 0 && count <= left && first[count - 1].x <= last &&
+                      (count == left || first[count].x > last);
+    if (!same)
+      count = std::upper_bound(first, points.end(), last,
+                               [](double x, const CurvePoint& p) { return x < p.x; }) -
+              first;
     const std::ptrdiff_t taken = std::min(count, k_most_of_a_column);
     double sum = 0;
     int n = 0;
     for (std::ptrdiff_t i = 0; i < taken; ++i)
       if (const double y = first[i * count / taken].y; std::isfinite(y)) sum += y, ++n;
     means.push_back(n > 0 ? sum / n : k_none);
-    first = end;
+    first += count;
   }
   return means;
 }

@@ -49,6 +49,7 @@ void RunPage::setRun(engine::RunId id) {
   run_ = id;
   taken_.clear();
   since_heat_.invalidate();
+  heat_due_.stop();
   accuracy_->clearCurves();
   loss_->clearCurves();
   accuracy_->fit();
@@ -73,7 +74,13 @@ void RunPage::refresh() {
   refreshMarks(*shown);
   refreshCurves(*shown);
   refreshLoss(*shown);
-  refreshHeat(*shown);
+  if (shown->info.state != engine::RunState::running) {
+    heat_due_.stop();
+    refreshHeat(*shown);
+  } else if (!heat_due_.isActive()) {  // in a turn of its own
+    const qint64 rest = since_heat_.isValid() ? k_heat_ms - since_heat_.elapsed() : 0;
+    heat_due_.start(int(std::max<qint64>(0, rest)));
+  }
   refreshSeries(*shown);
   gates_->show(*shown);
   refreshProgress(*shown);
@@ -105,14 +112,14 @@ QStringList RunPage::heatChoices() const {
 void RunPage::chooseHeat(const QString& title) {
   heat_->setCurrentIndex(std::max(0, heat_->findText(title)));
   heat_chosen_ = true;
-  since_heat_.invalidate();
+  drawHeat();
+}
+
+void RunPage::drawHeat() {
   if (const RunData* shown = run_ ? bridge_->dataWithSeries(run_) : nullptr) refreshHeat(*shown);
 }
 
-/// A picture of many layers and steps is not made anew at every tick.
 void RunPage::refreshHeat(const RunData& shown) {
-  const bool ended = shown.info.state != engine::RunState::running;
-  if (since_heat_.isValid() && since_heat_.elapsed() < k_heat_ms && !ended) return;
   since_heat_.start();
   const auto families = layerFamilies(shown);
   QStringList titles;

@@ -3,6 +3,7 @@
 /// about the linear half.
 
 #include <QElapsedTimer>
+#include <QTimer>
 #include <QWidget>
 #include <map>
 
@@ -67,6 +68,7 @@ class RunPage : public QWidget {
   void refresh();
   void refreshCurves(const RunData& shown);
   void refreshLoss(const RunData& shown);
+  void drawHeat();
   void refreshHeat(const RunData& shown);
   void refreshSeries(const RunData& shown);
   void refreshFormula(const RunData& shown, const QString& name);
@@ -110,6 +112,7 @@ class RunPage : public QWidget {
   std::vector<LayerFamily> families_;
   bool heat_chosen_ = false;  ///< by the person: new kinds of pictures do not change it
   QElapsedTimer since_heat_;
+  QTimer heat_due_;  ///< of the next picture of layers while the run is at work
   QMenu* more_menu_ = nullptr;
   QMenu* fork_menu_ = nullptr;
   QAction* keep_ = nullptr;

@@ -84,6 +84,8 @@ RunPage::RunPage(EngineBridge* bridge, QWidget* parent) : QWidget(parent), bridg
   outer->setContentsMargins(0, 0, 0, 0);
   outer->addWidget(stack_);
 
+  heat_due_.setSingleShot(true);
+  connect(&heat_due_, &QTimer::timeout, this, &RunPage::drawHeat);
   connect(bridge_, &EngineBridge::runUpdated, this, [this](qint64 id) {
     if (id == run_) refresh();
   });

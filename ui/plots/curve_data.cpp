@@ -2,110 +2,103 @@
 
 #include <algorithm>
 #include <cmath>
-#include <iterator>
+#include <limits>
 
 namespace ui {
 namespace {
 
-constexpr std::size_t k_fan = 16;  ///< blocks of one level that make one of the next
-
-/// Where a run of places that `in` holds for ends, in [first + 1, end). `in(first)` is true; `guess`
-/// is where the end is looked for first.
-template <class In>
-std::size_t endOfRun(std::size_t first, std::size_t end, std::size_t guess, In&& in) {
-  std::size_t inside = first, outside = end;
-  std::size_t step = 1;
-  if (guess > first && guess < end && !in(guess)) {
-    outside = guess;
-    for (; outside - inside > step && !in(outside - step); step *= 2) outside -= step;
-    if (outside - inside > step) inside = outside - step;
-  } else {
-    if (guess > first && guess < end) inside = guess;
-    for (; outside - inside > step && in(inside + step); step *= 2) inside += step;
-    outside = std::min(outside, inside + step);
-  }
-  while (outside - inside > 1) {
-    const std::size_t middle = inside + (outside - inside) / 2;
-    (in(middle) ? inside : outside) = middle;
-  }
-  return outside;
-}
+constexpr std::size_t k_block = 16;  ///< points of the lowest level's blocks; two of a level make one of the next
 
 }  // namespace
 
 void CurveData::append(const CurvePoint& point) {
   while (!points_.empty() && points_.back().x >= point.x) cut(points_.size() - 1);
   points_.push_back(point);
-  std::size_t block = k_fan;
-  for (std::size_t level = 0; points_.size() % block == 0; ++level, block *= k_fan) {
+  std::size_t block = k_block;
+  for (std::size_t level = 0; points_.size() % block == 0; ++level, block *= 2) {
     if (level == levels_.size()) levels_.emplace_back();
-    levels_[level].push_back(over(points_.size() - block, points_.size()));
+    if (level == 0) {
+      levels_[0].push_back(over(points_.size() - block, points_.size()));
+      continue;
+    }
+    const auto& halves = levels_[level - 1];
+    levels_[level].push_back(halves[halves.size() - 2]);
+    add(levels_[level].back(), halves.back());
   }
 }
 
 void CurveData::cut(std::size_t size) {
   points_.resize(size);
-  std::size_t block = k_fan;
+  std::size_t block = k_block;
   for (auto& level : levels_) {
     level.resize(std::min(level.size(), size / block));
-    block *= k_fan;
+    block *= 2;
   }
 }
 
-void CurveData::add(Stretch& to, std::size_t place) const {
-  const CurvePoint& p = points_[place];
-  if (!std::isfinite(p.y)) {
-    to.gap = place;
-    return;
+CurveData::Stretch CurveData::of(const CurvePoint& p) {
+  Stretch one;
+  one.first_x = one.last_x = p.x;
+  one.has_points = std::isfinite(p.y);
+  one.has_gap = !one.has_points;
+  if (one.has_gap) {
+    one.gap_x = p.x;
+    return one;
   }
-  if (to.low == k_none) {
-    to.low = to.high = place;
-    to.low_bound = p.y - p.err;
-    to.high_bound = p.y + p.err;
-  }
-  if (p.y < points_[to.low].y) to.low = place;
-  if (p.y > points_[to.high].y) to.high = place;
-  to.low_bound = std::min(to.low_bound, p.y - p.err);
-  to.high_bound = std::max(to.high_bound, p.y + p.err);
-  if (p.y > 0 && (to.low_positive == 0 || p.y < to.low_positive)) to.low_positive = p.y;
+  one.low = one.high = p;
+  one.low_bound = p.y - p.err;
+  one.high_bound = p.y + p.err;
+  one.low_positive = std::max(p.y, 0.0);
+  return one;
 }
 
-void CurveData::add(Stretch& to, const Stretch& more) const {
-  if (more.gap != k_none) to.gap = more.gap;
-  if (more.low == k_none) return;
-  if (to.low == k_none) {
-    const std::size_t gap = to.gap;
-    to = more;
-    to.gap = gap;
-    return;
+/// `to` is no empty stretch.
+void CurveData::add(Stretch& to, const Stretch& more) {
+  to.last_x = more.last_x;
+  if (more.has_gap) {
+    to.has_gap = true;
+    to.gap_x = more.gap_x;
   }
-  if (points_[more.low].y < points_[to.low].y) to.low = more.low;
-  if (points_[more.high].y > points_[to.high].y) to.high = more.high;
-  to.low_bound = std::min(to.low_bound, more.low_bound);
-  to.high_bound = std::max(to.high_bound, more.high_bound);
+  if (!more.has_points) return;
+  const bool first = !std::exchange(to.has_points, true);
+  if (first || more.low.y < to.low.y) to.low = more.low;
+  if (first || more.high.y > to.high.y) to.high = more.high;
+  to.low_bound = first ? more.low_bound : std::min(to.low_bound, more.low_bound);
+  to.high_bound = first ? more.high_bound : std::max(to.high_bound, more.high_bound);
   if (more.low_positive > 0 && (to.low_positive == 0 || more.low_positive < to.low_positive))
     to.low_positive = more.low_positive;
 }
 
-CurveData::Stretch CurveData::over(std::size_t first, std::size_t end) const {
-  Stretch whole;
-  while (first < end) {
-    // The largest block that begins here and is known already.
-    const Stretch* block = nullptr;
-    std::size_t size = 1;
-    for (const auto& level : levels_) {
-      const std::size_t next = size * k_fan, number = first / next;
-      if (first % next != 0 || first + next > end || number >= level.size()) break;
-      block = &level[number];
-      size = next;
+/// The largest known block that begins at `first` and of which `fits(block, its end)` is true, or
+/// the point itself. `level` is where it is looked for first, and then where it was found.
+template <class Fits>
+CurveData::Block CurveData::blockAt(std::size_t first, std::size_t& level, Fits&& fits) const {
+  const auto at = [&](std::size_t l) -> const Stretch* {
+    const std::size_t size = k_block << l, number = first / size;
+    const bool known = first % size == 0 && l < levels_.size() && number < levels_[l].size();
+    return known && fits(levels_[l][number], first + size) ? &levels_[l][number] : nullptr;
+  };
+  const Stretch* found = at(level);
+  if (found)
+    for (const Stretch* more = at(level + 1); more; more = at(level + 1)) {
+      found = more;
+      ++level;
     }
-    if (block)
-      add(whole, *block);
-    else
-      add(whole, first);
-    first += size;
+  while (!found && level > 0) found = at(--level);
+  return found ? Block{*found, first + (k_block << level)} : Block{of(points_[first]), first + 1};
+}
+
+/// Of at least one point.
+CurveData::Stretch CurveData::over(std::size_t first, std::size_t end) const {
+  const auto fits = [end](const Stretch&, std::size_t after) { return after <= end; };
+  std::size_t level = 0;
+  Block whole = blockAt(first, level, fits);
+  for (std::size_t at = whole.end; at < end;) {
+    const Block block = blockAt(at, level, fits);
+    add(whole.of, block.of);
+    at = block.end;
   }
-  return whole;
+  return whole.of;
 }
 
 std::size_t CurveData::placeOf(double x) const {
@@ -125,31 +118,47 @@ std::vector<CurvePoint> CurveData::thin(double x0, double x1, int columns, bool 
   std::vector<CurvePoint> kept;
   kept.reserve(most + 4);
   const auto place = [logarithmic](double x) { return logarithmic ? std::log(x) : x; };
-  const double from = place(x0), per_x = columns / (place(x1) - from);
-  const auto column = [&](std::size_t i) { return std::floor((place(points_[i].x) - from) * per_x); };
-  for (std::size_t i = first, width = 1; i < end;) {
-    const double here = column(i);
-    const std::size_t next =
-        endOfRun(i, end, i + width, [&](std::size_t k) { return column(k) == here; });
-    width = next - i;
-    const Stretch stretch = over(i, next);
-    std::size_t picks[] = {i, stretch.low, stretch.high, next - 1, stretch.gap};
-    std::sort(std::begin(picks), std::end(picks));
-    std::size_t before = k_none;
-    for (std::size_t pick : picks)
-      if (pick != k_none && pick != before) kept.push_back(points_[before = pick]);
-    i = next;
+  const double width = (place(x1) - place(x0)) / columns;
+  const auto narrow = [&](double low, double high) { return place(high) - place(low) < width; };
+  // Cutting blocks so as to fill each column to its edge would take most of the time.
+  const auto fits = [&](const Stretch& s, std::size_t after) {
+    return after < end && narrow(s.first_x, s.last_x);
+  };
+  kept.push_back(points_[first]);
+  std::size_t level = 0;
+  const auto keep = [&](const Stretch& s) {
+    const std::size_t from = kept.size();
+    if (s.has_points) kept.push_back(s.low);
+    if (s.has_points && s.high.x != s.low.x) kept.push_back(s.high);
+    if (s.has_gap) kept.push_back({s.gap_x, std::numeric_limits<double>::quiet_NaN(), 0});
+    std::sort(kept.begin() + std::ptrdiff_t(from), kept.end(),
+              [](const CurvePoint& a, const CurvePoint& b) { return a.x < b.x; });
+  };
+  Block whole = blockAt(first + 1, level, fits);
+  for (std::size_t i = whole.end; i + 1 < end;) {
+    Block block = blockAt(i, level, fits);
+    i = block.end;
+    if (narrow(whole.of.first_x, block.of.last_x)) {
+      add(whole.of, block.of);
+    } else {
+      keep(whole.of);
+      whole = std::move(block);
+    }
   }
+  keep(whole.of);
+  kept.push_back(points_[end - 1]);
   return kept;
 }
 
 std::optional<CurveData::Range> CurveData::rangeY(double x0, double x1, Values values) const {
-  const Stretch all = over(placeOf(x0), placeOf(std::nextafter(x1, INFINITY)));
-  if (all.low == k_none) return std::nullopt;
+  const std::size_t first = placeOf(x0), end = placeOf(std::nextafter(x1, INFINITY));
+  if (first >= end) return std::nullopt;
+  const Stretch all = over(first, end);
+  if (!all.has_points) return std::nullopt;
   if (values == Values::with_intervals) return Range{all.low_bound, all.high_bound};
-  if (values == Values::plain) return Range{points_[all.low].y, points_[all.high].y};
+  if (values == Values::plain) return Range{all.low.y, all.high.y};
   if (all.low_positive == 0) return std::nullopt;
-  return Range{all.low_positive, points_[all.high].y};
+  return Range{all.low_positive, all.high.y};
 }
 
 void MovingAverage::follow(const CurvePoints& curve) {

@@ -1,7 +1,7 @@
 #pragma once
-/// One curve as it grows, and fewer points for the screen of which none is lost for the eye: per
-/// pixel column the first, lowest, highest and last one. Summaries of stretches are kept, so that a
-/// picture takes hardly longer where there are a million points.
+/// One curve as it grows, and fewer points for the screen of which none is lost for the eye: of each
+/// stretch of at most one pixel column the lowest and the highest one. Summaries of stretches are
+/// kept, so that a picture takes hardly longer where there are a million points.
 
 #include <deque>
 #include <optional>
@@ -27,8 +27,8 @@ class CurveData {
   void clear() { cut(0); }
   const CurvePoints& points() const { return points_; }
 
-  /// Points within [x0, x1] and one beyond each side, at most four a column and its last gap. Columns are equally wide in
-  /// x, or in its logarithm (then x0 is above 0).
+  /// Points within [x0, x1] and one beyond each side: the first and the last, and of the others
+  /// about three a column. Columns are equally wide in x, or in its logarithm (then x0 is above 0).
   std::vector<CurvePoint> thin(double x0, double x1, int columns, bool logarithmic = false) const;
   struct Range {
     double low, high;
@@ -38,22 +38,31 @@ class CurveData {
   std::optional<Range> rangeY(double x0, double x1, Values values) const;
 
  private:
-  /// Of a stretch of points; places count from the curve's first one.
+  /// Of a stretch of points. It holds the points themselves: those of the curve lie far apart in memory.
   struct Stretch {
-    std::size_t low = k_none, high = k_none, gap = k_none;
-    double low_bound = 0, high_bound = 0;  ///< with intervals; valid where `low` is
+    double first_x = 0, last_x = 0;
+    bool has_gap = false, has_points = false;
+    double gap_x = 0;                      ///< the last one's
+    CurvePoint low, high;                  ///< valid with has_points
+    double low_bound = 0, high_bound = 0;  ///< with intervals
     double low_positive = 0;               ///< the lowest y above zero; 0: none
   };
-  static constexpr std::size_t k_none = ~std::size_t(0);
+
+  struct Block {
+    Stretch of;
+    std::size_t end = 0;  ///< the place after its last point
+  };
 
   void cut(std::size_t size);
-  void add(Stretch& to, std::size_t place) const;
-  void add(Stretch& to, const Stretch& more) const;
+  static Stretch of(const CurvePoint& point);
+  static void add(Stretch& to, const Stretch& more);
+  template <class Fits>
+  Block blockAt(std::size_t first, std::size_t& level, Fits&& fits) const;
   Stretch over(std::size_t first, std::size_t end) const;
   std::size_t placeOf(double x) const;  ///< of the first point at x or beyond
 
   CurvePoints points_;
-  std::vector<std::deque<Stretch>> levels_;  ///< whole blocks of 16, 256, … points
+  std::vector<std::deque<Stretch>> levels_;  ///< whole blocks of 16, 32, 64, … points
 };
 
 /// The exponential moving average of a curve with the start-up bias removed, kept up point by

@@ -16,6 +16,9 @@ namespace {
 /// After a picture that took so long to draw, so many times as long passes until the next.
 constexpr double k_rest = 4;
 constexpr double k_longest_rest_ms = 500;
+/// Points that keep arriving are drawn coarsely where a full picture takes longer than this.
+constexpr double k_long_ms = 10;
+constexpr int k_settled_ms = 600;
 
 }  // namespace
 
@@ -79,10 +82,13 @@ CurvePlot::CurvePlot(const QString& name, const QString& x_title, const QString&
   connect(d.plot, &QCustomPlot::afterReplot, this, [this] {
     ++impl_->replots;
     impl_->drawing_ms = impl_->plot->replotTime();
+    if (!impl_->settled.isActive()) impl_->full_ms = impl_->feeding_ms + impl_->drawing_ms;
     impl_->since_drawn.start();
   });
   d.due.setSingleShot(true);
   connect(&d.due, &QTimer::timeout, this, &CurvePlot::refresh);
+  d.settled.setSingleShot(true);
+  connect(&d.settled, &QTimer::timeout, this, &CurvePlot::refresh);
   connect(d.plot, &QCustomPlot::mouseWheel, this, [this] { userMoved(); });
   connect(d.plot, &QCustomPlot::mouseDoubleClick, this, [this] { fit(); });
   connect(d.plot->xAxis, qOverload<const QCPRange&>(&QCPAxis::rangeChanged), this,
@@ -281,6 +287,7 @@ void CurvePlot::request() {
 /// Points may arrive faster than they can be drawn.
 void CurvePlot::requestForPoints() {
   Impl& d = *impl_;
+  if (d.full_ms > k_long_ms) d.settled.start(k_settled_ms);
   if (d.due.isActive()) return;
   const double rest = std::min(k_longest_rest_ms, k_rest * (d.feeding_ms + d.drawing_ms));
   const double left = d.since_drawn.isValid() ? rest - double(d.since_drawn.elapsed()) : 0;
@@ -294,7 +301,7 @@ void CurvePlot::refresh() {
   clock.start();
   const QCPRange before = d.plot->xAxis->range();
   if (d.follow) d.autoscale();
-  d.feed();
+  d.feed(d.settled.isActive());
   d.margins(this);
   const bool empty = std::none_of(d.curves.begin(), d.curves.end(),
                                   [](const auto& c) { return !c.second.points().empty(); });

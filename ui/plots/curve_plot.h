@@ -2,7 +2,7 @@
 /// Curves over optimizer steps: intervals as bands, the raw curve behind a smoothed one, names at
 /// the curves' ends, a crosshair with exact values, and a zoom that arriving data do not undo. All
 /// points are kept; only the screen is thinned. Points that keep arriving are drawn as often as
-/// leaves most of the time to the rest of the window.
+/// leaves most of the time to the rest of the window, and coarsely where a full picture takes long.
 
 #include <QPicture>
 #include <QRect>
@@ -83,7 +83,7 @@ class CurvePlot : public QWidget {
   int replotCount() const;          ///< for tests: full replots so far
 
   QString csv() const;                       ///< every point: curve,<word of x>,value,half_width_95
-  bool exportTo(const QString& file) const;  ///< by suffix: png, svg, pdf, csv
+  bool exportTo(const QString& file);  ///< by suffix: png, svg, pdf, csv
   void showExportDialog();
   /// As drawing commands, for a report. A plot that was never shown gets that size.
   QPicture picture(QSize size);
@@ -106,6 +106,7 @@ class CurvePlot : public QWidget {
   void request();
   void requestForPoints();
   void refresh();
+  void drawInFull();
   void userMoved();
   std::unique_ptr<Impl> impl_;
 };

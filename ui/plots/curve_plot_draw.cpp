@@ -10,6 +10,7 @@ namespace ui {
 namespace {
 
 constexpr int k_most_points = 60'000;  ///< in one picture
+constexpr int k_most_of_coarse = 16'000;
 constexpr int k_many_points = 20'000;   ///< from here on drawing takes long
 constexpr double k_raw = 0.3;           ///< strength of the raw curve behind a smoothed one
 
@@ -194,14 +195,14 @@ void fill(QCPGraph* graph, const std::vector<CurvePoint>& points, double sign) {
 
 }  // namespace
 
-void CurvePlot::Impl::feed() {
+void CurvePlot::Impl::feed(bool coarse) {
   const QCPRange x = plot->xAxis->range();
   const bool logarithmic = plot->xAxis->scaleType() == QCPAxis::stLogarithmic;
   int graphs = 0, drawn = 0;
   for (const auto& [id, curve] : curves)
     if (curve.shown) graphs += curve.raw ? 2 : 1;
   const int columns =
-      std::clamp(k_most_points / (4 * std::max(graphs, 1)), 100,
+      std::clamp((coarse ? k_most_of_coarse : k_most_points) / (4 * std::max(graphs, 1)), 100,
                  std::max(plot->axisRect()->width(), 100));
   for (auto& [id, curve] : curves) {
     for (QCPGraph* graph : {curve.line, curve.raw, curve.upper, curve.lower})

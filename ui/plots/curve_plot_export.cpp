@@ -50,7 +50,13 @@ QString CurvePlot::readOut(double x) const {
   return parts.join(" · ");
 }
 
-bool CurvePlot::exportTo(const QString& file) const {
+void CurvePlot::drawInFull() {
+  impl_->settled.stop();
+  refresh();
+}
+
+bool CurvePlot::exportTo(const QString& file) {
+  drawInFull();
   const bool table = file.endsWith(".csv", Qt::CaseInsensitive);
   return exportPlot(impl_->plot, file, objectName(), colorsOf(this).panel,
                     table ? csv() : QString());
@@ -58,7 +64,7 @@ bool CurvePlot::exportTo(const QString& file) const {
 
 QPicture CurvePlot::picture(QSize size) {
   if (!isVisible()) impl_->plot->resize(size);
-  refresh();
+  drawInFull();
   return plotPicture(impl_->plot, impl_->plot->size());
 }
 

@@ -52,14 +52,16 @@ struct CurvePlot::Impl {
   int replots = 0;
   QTimer due;  ///< of the next picture
   QElapsedTimer since_drawn;
+  QTimer settled;  ///< after the last of many points that came in a row: a picture in full again
   double feeding_ms = 0, drawing_ms = 0;  ///< of the last picture
+  double full_ms = 0;                     ///< of the last one in full
 
   void makeItems(Curve& curve, const CurvePlot* owner);
   void dropItems(Curve& curve);
   void restyle(const CurvePlot* owner);
   void autoscale();
   void autoscaleY();
-  void feed();
+  void feed(bool coarse);
   void usePens(bool fast);
   void placeLabels(const CurvePlot* owner);
   void placeMarks(const CurvePlot* owner);

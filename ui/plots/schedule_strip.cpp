@@ -3,10 +3,16 @@
 #include <QHelpEvent>
 #include <QPainter>
 #include <QToolTip>
+#include <cmath>
 
 #include "ui/theme.h"
 
 namespace ui {
+namespace {
+
+constexpr double k_narrow = 3;  ///< pixels; segments below have neither an edge nor a text
+
+}  // namespace
 
 ScheduleStrip::ScheduleStrip(QWidget* parent) : QWidget(parent) {
   setObjectName("schedule strip");
@@ -15,13 +21,16 @@ ScheduleStrip::ScheduleStrip(QWidget* parent) : QWidget(parent) {
 }
 
 void ScheduleStrip::setSegments(std::vector<StripSegment> segments) {
+  if (segments == segments_) return;
   segments_ = std::move(segments);
   update();
 }
 
 void ScheduleStrip::setMoment(std::optional<double> step) {
+  const auto shown = [this] { return moment_ ? std::lround(toPixel(*moment_)) : -1; };
+  const long before = shown();
   moment_ = step;
-  update();
+  if (shown() != before) update();
 }
 
 void ScheduleStrip::setCrosshair(std::optional<double> step) {
@@ -77,6 +86,7 @@ void ScheduleStrip::paintEvent(QPaintEvent*) {
     } else {
       p.fillRect(box, withAlpha(c.secondary, 0.10));
     }
+    if (x1 - x0 < k_narrow) continue;
     p.setPen(QPen(c.line, 1));
     if (i > 0) p.drawLine(QPointF(x0, 0), QPointF(x0, bottom));
     const QRectF above(std::max<double>(x0, left_) + 4, 0,

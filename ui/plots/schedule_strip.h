@@ -14,6 +14,7 @@ struct StripSegment {
   bool schedule = false;       ///< dropout and window mean something
   double dropout = 0;
   long window = 0;
+  bool operator==(const StripSegment&) const = default;
 };
 
 class ScheduleStrip : public QWidget {
