@@ -169,6 +169,8 @@ void MainWindow::buildCompareMenu() {
     compare_->showView(ComparePage::Curves);
     compare_->editFormulas();
   });
+  add("Training loss beneath the curves, or nothing",
+      [this] { compare_->showBeneath(compare_->beneath().isEmpty() ? "training loss" : ""); });
   for (const XAxisInfo& axis : xAxes())
     add(QString("Curves ") + axis.choice, [this, which = axis.axis] {
       compare_->showView(ComparePage::Curves);

@@ -10,6 +10,7 @@
 #include <QHeaderView>
 #include <QLabel>
 #include <QMenu>
+#include <QRegularExpression>
 #include <QStackedWidget>
 #include <QTableView>
 #include <QTimer>
@@ -18,12 +19,17 @@
 #include <set>
 
 #include "ui/models/table_text.h"
-#include "ui/plots/bar_plot.h"
 #include "ui/plots/curve_plot.h"
 #include "ui/plots/scatter_plot.h"
 #include "ui/theme.h"
 
 namespace ui {
+namespace {
+
+constexpr char k_nothing[] = "nothing";
+const QString k_beneath = "beneath: ";  ///< before the titles of what the second plot may show
+
+}  // namespace
 
 std::string ComparePage::task() const { return tasks_->currentData().toString().toStdString(); }
 
@@ -79,7 +85,7 @@ void ComparePage::refresh() {
   const auto chosen_runs = chosen();
   stack_->setCurrentIndex(chosen_runs.empty() ? 0 : 1);
   if (chosen_runs.empty()) return;
-  for (QWidget* one : {static_cast<QWidget*>(x_), static_cast<QWidget*>(formula_)})
+  for (QWidget* one : std::initializer_list<QWidget*>{x_, formula_, beneath_})
     one->setVisible(view_->currentIndex() == Curves);
   const QStringList names = labels(chosen_runs);
   rows_ = comparedRows(chosen_runs, names, grouping());
@@ -129,24 +135,19 @@ void ComparePage::refreshTasks() {
 
 void ComparePage::refreshGroups() {
   QStringList titles, keys;
-  const auto components = comparedComponents(rows_, false);
   switch (view_->currentIndex()) {
     case Bars:
       titles << "by run";
       keys << "";
-      for (const std::string& c : components) {
+      for (const std::string& c : comparedComponents(rows_, false)) {
         titles << QString::fromStdString(c) + " by task";
         keys << QString::fromStdString(c);
       }
       break;
     case Curves:
-      titles << "hybrid and swa";
-      keys << "";
-      for (const std::string& c : components) {
-        titles << QString::fromStdString(c);
-        keys << titles.back();
-      }
-      addSeriesChoices(titles, keys);
+      addCurveChoices(titles, keys);
+      fillBox(beneath_, QStringList{"nothing beneath"} + QStringList(titles).replaceInStrings(QRegularExpression("^"), k_beneath),
+              QStringList{k_nothing} + keys);
       break;
     default:
       titles << "over Δ hybrid − swa"
@@ -319,6 +320,17 @@ void ComparePage::fillGrouping() {
   for (int row = 0; row < differences_->rowCount(); ++row)
     add(differences_->index(row, 0).data(Qt::ToolTipRole).toString());
   fillBox(by_, titles, keys);
+}
+
+void ComparePage::showBeneath(const QString& title) {
+  if (view_->currentIndex() != Curves) showView(Curves);
+  beneath_->setCurrentIndex(std::max(0, beneath_->findText(k_beneath + title)));
+  refresh();
+  fitCurves();
+}
+
+QString ComparePage::beneath() const {
+  return beneath_->currentIndex() > 0 ? beneath_->currentText().mid(k_beneath.size()) : QString();
 }
 
 QString ComparePage::tableText(AblationModel::Format format) const {

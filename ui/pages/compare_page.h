@@ -12,6 +12,7 @@
 #include "ui/models/comparison.h"
 #include "ui/models/rows_model.h"
 #include "ui/models/x_axis.h"
+#include "ui/plots/bar_plot.h"
 #include "ui/theme.h"
 
 class QButtonGroup;
@@ -25,8 +26,6 @@ class QToolButton;
 
 namespace ui {
 
-class BarPlot;
-struct BarSeries;
 class CurvePlot;
 class DerivedSeriesList;
 class ScatterPlot;
@@ -61,9 +60,12 @@ class ComparePage : public QWidget {
   void setDerived(DerivedSeriesList* series);  ///< not owned
   void editFormulas();
   void showCurvesOf(const QString& title);  ///< an entry of the box beside the views
+  void showBeneath(const QString& title);   ///< the same in a second plot over the same axis; empty: none
+  QString beneath() const;
   XAxis xAxis() const;
   void setXAxis(XAxis axis);
   CurvePlot* curves() const { return curves_; }
+  CurvePlot* curvesBeneath() const { return beneath_plot_; }
   QString missingText() const;  ///< runs that lack what the curves show; empty: none does
   bool exportFigureTo(const QString& file);
 
@@ -92,13 +94,24 @@ class ComparePage : public QWidget {
   void fillLegend(const std::vector<BarSeries>& series);
   void refreshBars();
   void refreshCurves();
-  void refreshComponentCurves();
-  void refreshFormulaCurves(const SeriesFormula& formula, const QString& name, const QString& unit);
-  void putCurve(QStringList& kept, const QString& id, const QString& label, const std::function<SeriesStyle(Scheme)>& style, std::vector<CurvePoint> points);
-  void dropOtherCurves(const QStringList& kept);
+  /// What one of the curve plots is being filled with.
+  struct Filling {
+    CurvePlot* plot;
+    QStringList kept{};               ///< ids of its curves
+    std::vector<BarSeries>& legend;   ///< of both plots
+    QStringList& lacking;             ///< rows that have not what is drawn
+  };
+  void fillCurves(Filling& to, const QString& key);
+  void fillComponentCurves(Filling& to, const std::string& wanted);
+  void fillFormulaCurves(Filling& to, const SeriesFormula& formula, const QString& name, const QString& unit);
+  static void putCurve(Filling& to, const QString& id, const QString& label,
+                       const std::function<SeriesStyle(Scheme)>& style, std::vector<CurvePoint> points);
+  QWidget* buildCurves();
+  void alignCurves();
+  void fitCurves();
   StepMap over(const ComparedRow& row);
   void showAxis();
-  void addSeriesChoices(QStringList& titles, QStringList& keys) const;
+  void addCurveChoices(QStringList& titles, QStringList& keys) const;
   void refreshScatter();
   void refreshPaired(const std::vector<const RunData*>& chosen_runs);
   void refreshDifferences(const std::vector<const RunData*>& chosen_runs);
@@ -134,6 +147,8 @@ class ComparePage : public QWidget {
   QHBoxLayout* legend_ = nullptr;
   BarPlot* bars_ = nullptr;
   CurvePlot* curves_ = nullptr;
+  CurvePlot* beneath_plot_ = nullptr;
+  QComboBox* beneath_ = nullptr;
   ScatterPlot* scatter_ = nullptr;
   QStackedWidget* tables_ = nullptr;
   QTableView* table_view_ = nullptr;

@@ -7,7 +7,6 @@
 
 #include "ui/forms/formula_dialog.h"
 #include "ui/pages/compare_page.h"
-#include "ui/plots/bar_plot.h"
 #include "ui/plots/curve_plot.h"
 #include "ui/theme.h"
 
@@ -34,7 +33,13 @@ constexpr Logged k_series[] = {
 
 }  // namespace
 
-void ComparePage::addSeriesChoices(QStringList& titles, QStringList& keys) const {
+void ComparePage::addCurveChoices(QStringList& titles, QStringList& keys) const {
+  titles << "hybrid and swa";
+  keys << "";
+  for (const std::string& c : comparedComponents(rows_, false)) {
+    titles << QString::fromStdString(c);
+    keys << titles.back();
+  }
   for (const Logged& one : k_series) {
     titles << one.title;
     keys << QString(k_logged) + one.title;
@@ -46,17 +51,12 @@ void ComparePage::addSeriesChoices(QStringList& titles, QStringList& keys) const
   }
 }
 
-void ComparePage::putCurve(QStringList& kept, const QString& id, const QString& label,
+void ComparePage::putCurve(Filling& to, const QString& id, const QString& label,
                            const std::function<SeriesStyle(Scheme)>& style,
                            std::vector<CurvePoint> points) {
-  kept << id;
-  if (!curves_->curves().contains(id)) curves_->setCurve({id, label, style, true, 0});
-  curves_->setPoints(id, std::move(points));
-}
-
-void ComparePage::dropOtherCurves(const QStringList& kept) {
-  for (const QString& id : curves_->curves())
-    if (!kept.contains(id)) curves_->removeCurve(id);
+  to.kept << id;
+  if (!to.plot->curves().contains(id)) to.plot->setCurve({id, label, style, true, 0});
+  to.plot->setPoints(id, std::move(points));
 }
 
 /// Seeds of one setting have the plan of the first; their times differ, and the first one's stand for all.
@@ -68,30 +68,65 @@ StepMap ComparePage::over(const ComparedRow& row) {
 }
 
 void ComparePage::refreshCurves() {
-  if (view_->currentIndex() != Curves) return;
   missing_->hide();
-  const QString key = group_->currentData().toString();
+  if (view_->currentIndex() != Curves) return;
+  std::vector<BarSeries> legend;
+  QStringList lacking;
+  Filling above{curves_, {}, legend, lacking}, below{beneath_plot_, {}, legend, lacking};
+  fillCurves(above, group_->currentData().toString());
+  const bool two = !beneath().isEmpty();
+  beneath_plot_->setVisible(two);
+  if (two) fillCurves(below, beneath_->currentData().toString());
+  for (const Filling& filled : {above, below})
+    for (const QString& id : filled.plot->curves())
+      if (!filled.kept.contains(id)) filled.plot->removeCurve(id);
+  alignCurves();
+  std::vector<BarSeries> once;
+  for (BarSeries& s : legend)
+    if (std::none_of(once.begin(), once.end(), [&](const BarSeries& o) { return o.label == s.label; }))
+      once.push_back(std::move(s));
+  fillLegend(once);
+  lacking.removeDuplicates();
+  missing_->setText("Not drawn: " + lacking.join("; ") + ".");
+  missing_->setVisible(!lacking.isEmpty());
+}
+
+/// Both plots end where the longer one does, so that one x stands at one place in both.
+void ComparePage::alignCurves() {
+  std::optional<double> last;
+  for (CurvePlot* plot : {curves_, beneath_plot_})
+    for (const QString& id : plot->curves())
+      if (const CurvePoints& points = plot->points(id); !points.empty())
+        last = std::max(last.value_or(points.back().x), points.back().x);
+  for (CurvePlot* plot : {curves_, beneath_plot_})
+    if (!plot->isHidden()) plot->setFullX(last);
+}
+
+void ComparePage::fitCurves() {
+  for (CurvePlot* plot : {curves_, beneath_plot_})
+    if (!plot->isHidden()) plot->fit();
+}
+
+void ComparePage::fillCurves(Filling& to, const QString& key) {
   if (key.startsWith(k_logged)) {
     for (const Logged& one : k_series)
       if (key == QString(k_logged) + one.title)
         if (const auto formula = SeriesFormula::read(one.formula, {}, nullptr))
-          refreshFormulaCurves(*formula, one.title, one.unit);
+          fillFormulaCurves(to, *formula, one.title, one.unit);
   } else if (key.startsWith(k_formula) && derived_) {
     const DerivedSeries* series = derived_->find(key.mid(QString(k_formula).size()));
     const auto formula = series ? SeriesFormula::read(series->formula, {}, nullptr) : std::nullopt;
-    if (formula) refreshFormulaCurves(*formula, series->name, series->unit);
+    if (formula) fillFormulaCurves(to, *formula, series->name, series->unit);
   } else {
-    refreshComponentCurves();
+    fillComponentCurves(to, key.toStdString());
   }
 }
 
-void ComparePage::refreshComponentCurves() {
-  const std::string wanted = group_->currentData().toString().toStdString();
+void ComparePage::fillComponentCurves(Filling& to, const std::string& wanted) {
   const std::vector<std::string> components =
       wanted.empty() ? std::vector<std::string>{"hybrid", "swa"} : std::vector{wanted};
-  curves_->setTitleY("accuracy, %");
-  curves_->setScaleY(1, 2);
-  QStringList kept;
+  to.plot->setTitleY("accuracy, %");
+  to.plot->setScaleY(1, 2);
   double first = 0, last = 1;
   for (std::size_t r = 0; r < rows_.size(); ++r) {
     const StepMap map = over(rows_[r]);
@@ -100,7 +135,7 @@ void ComparePage::refreshComponentCurves() {
       auto points = map(curveOf(rows_[r], c, task()));
       if (!points.empty()) last = std::max(last, points.back().x);
       putCurve(
-          kept,
+          to,
           QString("%1/%2/%3")
               .arg(rows_[r].runs[0]->info.id)
               .arg(rows_[r].runs.size())
@@ -116,28 +151,24 @@ void ComparePage::refreshComponentCurves() {
     for (const std::string& c : components)
       if (const Estimate* e = row.find(c, task()))
         putCurve(
-            kept, "paper/" + row.name + QString::fromStdString(c),
+            to, "paper/" + row.name + QString::fromStdString(c),
             QString::fromStdString(c) + ", " + row.name.section(" ·", 0, 0),
             [c](Scheme s) {
               SeriesStyle style = componentStyle(QString::fromStdString(c), s);
               return SeriesStyle{style.color, Qt::DashLine, 1.2, Marker::none, false};
             },
             {{first, e->value * 100, 0}, {last, e->value * 100, 0}});
-  std::vector<BarSeries> shown;
   for (const std::string& c : components)
-    shown.push_back({QString::fromStdString(c),
-                     [c](Scheme sc) { return componentStyle(QString::fromStdString(c), sc); },
-                     {},
-                     {}});
-  fillLegend(shown);
-  dropOtherCurves(kept);
+    to.legend.push_back({QString::fromStdString(c),
+                         [c](Scheme sc) { return componentStyle(QString::fromStdString(c), sc); },
+                         {},
+                         {}});
 }
 
-void ComparePage::refreshFormulaCurves(const SeriesFormula& formula, const QString& name,
-                                       const QString& unit) {
-  curves_->setTitleY(unit.isEmpty() ? name : unit);
-  curves_->setScaleY(1, 4);
-  QStringList kept, lacking;
+void ComparePage::fillFormulaCurves(Filling& to, const SeriesFormula& formula, const QString& name,
+                                    const QString& unit) {
+  to.plot->setTitleY(unit.isEmpty() ? name : unit);
+  to.plot->setScaleY(1, 4);
   for (std::size_t r = 0; r < rows_.size(); ++r) {
     QStringList missing;
     for (const RunData* run : rows_[r].runs) {
@@ -145,17 +176,14 @@ void ComparePage::refreshFormulaCurves(const SeriesFormula& formula, const QStri
       missing << formula.missing(*run, task());
     }
     missing.removeDuplicates();
-    if (!missing.isEmpty()) lacking << rows_[r].name + " (no " + missing.join(", no ") + ")";
+    if (!missing.isEmpty()) to.lacking << rows_[r].name + " (no " + missing.join(", no ") + ")";
     putCurve(
-        kept, QString("%1/%2/%3").arg(rows_[r].runs[0]->info.id).arg(rows_[r].runs.size()).arg(name),
+        to, QString("%1/%2/%3").arg(rows_[r].runs[0]->info.id).arg(rows_[r].runs.size()).arg(name),
         rows_[r].name,
         [r](Scheme s) { return runStyle(componentStyle("hybrid", s), int(r), s); },
         over(rows_[r])(curveOf(rows_[r], formula, task())));
   }
-  fillLegend({{name, [](Scheme s) { return componentStyle("hybrid", s); }, {}, {}}});
-  dropOtherCurves(kept);
-  missing_->setText("Not drawn: " + lacking.join("; ") + ".");
-  missing_->setVisible(!lacking.isEmpty());
+  to.legend.push_back({name, [](Scheme s) { return componentStyle("hybrid", s); }, {}, {}});
 }
 
 QString ComparePage::missingText() const { return missing_->isHidden() ? QString() : missing_->text(); }
@@ -169,7 +197,7 @@ void ComparePage::showCurvesOf(const QString& title) {
   showView(Curves);
   group_->setCurrentIndex(std::max(0, group_->findText(title)));
   refresh();
-  curves_->fit();
+  fitCurves();
 }
 
 /// Every metric of any of the runs; the usual ones of the first come first.
@@ -200,9 +228,10 @@ void ComparePage::setXAxis(XAxis axis) {
 
 void ComparePage::showAxis() {
   const XAxisInfo& info = infoOf(xAxis());
-  curves_->setAxisX({info.title, info.word, info.decimals, info.axis == XAxis::clock});
+  for (CurvePlot* plot : {curves_, beneath_plot_})
+    plot->setAxisX({info.title, info.word, info.decimals, info.axis == XAxis::clock});
   refresh();
-  curves_->fit();
+  fitCurves();
 }
 
 }  // namespace ui

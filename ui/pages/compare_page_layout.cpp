@@ -15,7 +15,7 @@
 #include "ui/pages/compare_page.h"
 #include "ui/pages/empty_state.h"
 #include "ui/pages/page_parts.h"
-#include "ui/plots/bar_plot.h"
+#include "ui/plots/curve_link.h"
 #include "ui/plots/curve_plot.h"
 #include "ui/plots/scatter_plot.h"
 #include "ui/theme.h"
@@ -183,14 +183,11 @@ void ComparePage::buildPaperMenu() {
 QWidget* ComparePage::buildView() {
   bars_ = new BarPlot("accuracy by component", "accuracy, %");
   bars_->setPlaceholder(k_no_evaluation);
-  curves_ = new CurvePlot("accuracy over training", "optimizer step", "accuracy, %");
-  curves_->setScaleY(1, 2);
-  curves_->setPlaceholder(k_no_evaluation);
   scatter_ = new ScatterPlot("accuracy against linear use");
   scatter_->setPlaceholder("No run has both a hybrid accuracy and this difference yet.");
   view_ = new QStackedWidget;
   view_->addWidget(bars_);
-  view_->addWidget(curves_);
+  view_->addWidget(buildCurves());
   view_->addWidget(scatter_);
   tasks_ = new QComboBox;
   tasks_->setAccessibleName("Tasks shown");
@@ -236,6 +233,7 @@ QWidget* ComparePage::buildView() {
   inside->addLayout(segmentRow(views_, {"Bars", "Curves", "Scatter"}, {group_, formula_, tasks_}));
   auto* second = new QHBoxLayout;
   second->setSpacing(8);
+  second->addWidget(beneath_);
   second->addStretch();
   for (QWidget* one : std::initializer_list<QWidget*>{x_, by_, spread_}) second->addWidget(one);
   inside->addLayout(second);
@@ -246,13 +244,36 @@ QWidget* ComparePage::buildView() {
   connect(by_, &QComboBox::activated, this, &ComparePage::refresh);
   connect(spread_, &QComboBox::activated, this, &ComparePage::refresh);
   connect(tasks_, &QComboBox::activated, this, &ComparePage::refresh);
-  connect(group_, &QComboBox::activated, this, [this] {
-    refresh();
-    curves_->fit();
-  });
+  for (QComboBox* box : {group_, beneath_})
+    connect(box, &QComboBox::activated, this, [this] {
+      refresh();
+      fitCurves();
+    });
   connect(x_, &QComboBox::activated, this, &ComparePage::showAxis);
   connect(formula_, &QToolButton::clicked, this, &ComparePage::editFormulas);
   return card;
+}
+
+/// Two plots over one x axis; the second one on demand.
+QWidget* ComparePage::buildCurves() {
+  curves_ = new CurvePlot("accuracy over training", "optimizer step", "accuracy, %");
+  beneath_plot_ = new CurvePlot("curves beneath", "optimizer step", "loss");
+  auto* both = plainSplitter(Qt::Vertical);
+  for (CurvePlot* plot : {curves_, beneath_plot_}) {
+    plot->setScaleY(1, 2);
+    plot->setPlaceholder(k_no_evaluation);
+    both->addWidget(plot);
+  }
+  both->setSizes({250, 250});
+  beneath_plot_->hide();
+  linkCurves({curves_, beneath_plot_});
+  beneath_ = new QComboBox;
+  beneath_->setAccessibleName("What a second plot beneath shows");
+  beneath_->setToolTip("Other curves of the same runs, over the same axis and under the same crosshair");
+  beneath_->setSizeAdjustPolicy(QComboBox::AdjustToContents);
+  beneath_->setMaximumWidth(190);
+  beneath_->addItem("nothing beneath");
+  return both;
 }
 
 QWidget* ComparePage::buildTable() {

@@ -15,6 +15,7 @@
 #include "ui/pages/empty_state.h"
 #include "ui/pages/gate_line.h"
 #include "ui/pages/page_parts.h"
+#include "ui/plots/curve_link.h"
 #include "ui/plots/curve_plot.h"
 #include "ui/plots/heat_map.h"
 #include "ui/plots/schedule_strip.h"
@@ -233,24 +234,12 @@ QWidget* RunPage::buildPlots() {
     loss_->setAccessibleName(series_->currentText());
     refresh();
   });
-  auto link = [this](CurvePlot* from, CurvePlot* to) {
-    connect(from, &CurvePlot::crosshairMoved, this, [this, to](std::optional<double> x) {
-      to->setCrosshair(x);
-      strip_->setCrosshair(x);
-    });
-    connect(from, &CurvePlot::rangeXChanged, this,
-            [this, from, to](double low, double high, bool by_user) {
-              if (by_user)
-                to->setRangeX(low, high, true);
-              else if (from->following() && !to->following())
-                to->fit();
-              syncStrip();
-            });
-  };
-  for (CurvePlot* plot : {accuracy_, loss_})
+  linkCurves({accuracy_, loss_});
+  for (CurvePlot* plot : {accuracy_, loss_}) {
     connect(plot, &CurvePlot::noteWanted, this, &RunPage::askNote);
-  link(accuracy_, loss_);
-  link(loss_, accuracy_);
+    connect(plot, &CurvePlot::crosshairMoved, strip_, &ScheduleStrip::setCrosshair);
+    connect(plot, &CurvePlot::rangeXChanged, this, &RunPage::syncStrip);
+  }
   return frame;
 }
 
