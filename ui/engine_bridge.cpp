@@ -267,6 +267,14 @@ void EngineBridge::annotate(engine::RunId id, const QString& name, const QString
   reloadRuns();
 }
 
+void EngineBridge::setTags(const std::map<engine::RunId, std::string>& tags) {
+  attempt([&] {
+    for (const auto& [id, text] : tags)
+      if (const engine::RunInfo* info = run(id)) session_->annotate(id, info->name, text, info->notes);
+  });
+  reloadRuns();
+}
+
 bool EngineBridge::record(engine::RunId id, const engine::Evaluated& evaluation) {
   return attempt([&] { session_->record(id, evaluation); });
 }

@@ -75,6 +75,7 @@ class EngineBridge : public QObject {
   /// Deletes rows and checkpoints of runs in the trash for good, one run a tick.
   void purge(const std::vector<engine::RunId>& ids);
   void annotate(engine::RunId id, const QString& name, const QString& tags, const QString& notes);
+  void setTags(const std::map<engine::RunId, std::string>& tags);  ///< of several runs at once
   /// Stores an evaluation with a run that is not at work. False: `failed` has been sent.
   bool record(engine::RunId id, const engine::Evaluated& evaluation);
   /// Asks the running one to stop at a checkpoint and ends the session beside the event loop;

@@ -131,6 +131,14 @@ void MainWindow::buildRunMenu() {
                   &RunPanel::renameCurrent);
   menu->addAction("Tag run…", QKeySequence("Ctrl+T"), runs_, &RunPanel::tagCurrent);
   menu->addAction("Name, tags and notes…", QKeySequence("Ctrl+I"), runs_, &RunPanel::editCurrent);
+  menu->addAction(lineIcon("star"), "Star the selected runs, or not", QKeySequence("Ctrl+B"), runs_,
+                  &RunPanel::starSelected);
+  menu->addAction(lineIcon("archive"), "Archive the selected runs, or bring them back",
+                  QKeySequence("Ctrl+Shift+A"), runs_, &RunPanel::archiveSelected);
+  menu->addAction("Starred runs only, or all", runs_,
+                  [this] { runs_->showStarredOnly(!runs_->starredOnly()); });
+  menu->addAction("Show archived runs, or not", runs_,
+                  [this] { runs_->showArchived(!runs_->showsArchived()); });
   menu->addAction(lineIcon("trash"), "Delete the selected runs", QKeySequence("Ctrl+Delete"), runs_,
                   &RunPanel::deleteSelected);
   menu->addAction("Show the trash, or the runs", runs_,
@@ -142,6 +150,7 @@ void MainWindow::buildRunMenu() {
                   &RunPanel::focusFilter);
   menu->addAction(lineIcon("group"), "Group runs by setting", runs_,
                   [this] { runs_->groupBy("setting"); });
+  menu->addAction("Group runs by sweep", runs_, [this] { runs_->groupBy("sweep"); });
   menu->addAction("Group runs by state", runs_, [this] { runs_->groupBy("state"); });
   menu->addAction("Do not group runs", runs_, [this] { runs_->groupBy({}); });
   menu->addSeparator();

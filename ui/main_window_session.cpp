@@ -66,6 +66,8 @@ void MainWindow::restoreSession() {
   restoreUnfinished();
   auto value = [this](const QString& key) { return settings_->value(sessionKey(key)); };
   runs_->groupBy(value("grouping").toString());
+  runs_->showStarredOnly(value("starred only").toBool());
+  runs_->showArchived(value("archived").toBool());
   queue_panel_->setGoesOnAfterFailure(value("go on").isNull() || value("go on").toBool());
   compare_->showPaper(value("paper").toStringList());
   compare_->groupBy({value("group by").toString().toStdString(), Grouping::Spread(std::clamp(value("spread").toInt(), 0, 2))});
@@ -94,6 +96,8 @@ void MainWindow::rememberSession() {
   keep("run", qint64(run_->run()));
   keep("page", int(page()));
   keep("grouping", runs_->grouping());
+  keep("starred only", runs_->starredOnly());
+  keep("archived", runs_->showsArchived());
   keep("paper", compare_->shownPaper());
   keep("group by", QString::fromStdString(compare_->grouping().by));
   keep("spread", int(compare_->grouping().spread));

@@ -6,137 +6,17 @@
 #include <QLineEdit>
 #include <QListView>
 #include <QMenu>
-#include <QMouseEvent>
-#include <QPainter>
-#include <QStyledItemDelegate>
 #include <QToolButton>
 #include <QUndoStack>
 #include <QVBoxLayout>
 
+#include "engine/tags.h"
 #include "ui/forms/run_notes.h"
 #include "ui/models/run_list_model.h"
+#include "ui/run_delegate.h"
 #include "ui/theme.h"
 
 namespace ui {
-namespace {
-
-/// Two lines: tick, name, result; state and difference beneath. Running ones carry a thin progress
-/// line.
-class RunDelegate : public QStyledItemDelegate {
- public:
-  using QStyledItemDelegate::QStyledItemDelegate;
-
-  QSize sizeHint(const QStyleOptionViewItem& option, const QModelIndex& index) const override {
-    const int two_lines = option.fontMetrics.height() + QFontMetrics(secondaryFont()).height() + 14;
-    return {160, two_lines + headHeight(index)};
-  }
-
-  /// Room for the name of the group above its first run; 0 for the others.
-  static int headHeight(const QModelIndex& index) {
-    const QString group = index.data(RunListModel::GroupRole).toString();
-    if (group.isEmpty()) return 0;
-    const QModelIndex before = index.siblingAtRow(index.row() - 1);
-    if (before.isValid() && before.data(RunListModel::GroupRole).toString() == group) return 0;
-    return QFontMetrics(secondaryFont()).height() + 12;
-  }
-
-  static QRect tick(const QRect& row) { return {row.left() + 10, row.top() + 9, 14, 14}; }
-
-  /// The group's name, and how many of its runs are shown.
-  static void paintHead(QPainter* p, const QRect& head, const QModelIndex& index, const Colors& c) {
-    const QString group = index.data(RunListModel::GroupRole).toString();
-    int count = 1;
-    for (QModelIndex at = index.siblingAtRow(index.row() + 1);
-         at.isValid() && at.data(RunListModel::GroupRole).toString() == group;
-         at = at.siblingAtRow(at.row() + 1))
-      ++count;
-    const QFontMetrics small(secondaryFont());
-    const QString number = QString::number(count);
-    const QRect line = head.adjusted(12, 6, -9, 0);
-    p->setFont(secondaryFont());
-    p->setPen(c.secondary);
-    p->drawText(line, Qt::AlignRight | Qt::AlignVCenter, number);
-    p->drawText(line, Qt::AlignLeft | Qt::AlignVCenter,
-                small.elidedText(groupTitle(group), Qt::ElideMiddle,
-                                 line.width() - small.horizontalAdvance(number) - 12));
-    p->fillRect(QRect(head.left() + 12, head.bottom(), head.width() - 21, 1), c.line);
-  }
-
-  static void paintTick(QPainter* p, const QRect& box, bool on, const Colors& c) {
-    p->setPen(QPen(on ? c.accent : c.secondary, 1));
-    p->setBrush(on ? c.accent : c.panel);
-    p->drawRoundedRect(QRectF(box).adjusted(0.5, 0.5, -0.5, -0.5), 3, 3);
-    if (!on) return;
-    p->setPen(QPen(c.on_accent, 1.8, Qt::SolidLine, Qt::RoundCap, Qt::RoundJoin));
-    p->setBrush(Qt::NoBrush);
-    p->drawPolyline(QPolygonF{box.topLeft() + QPointF(3.5, 7.5), box.topLeft() + QPointF(6, 10),
-                              box.topLeft() + QPointF(10.5, 4.5)});
-  }
-
-  void paint(QPainter* p, const QStyleOptionViewItem& whole,
-             const QModelIndex& index) const override {
-    const Colors& c = colorsOf(whole.widget);
-    QStyleOptionViewItem option = whole;
-    if (const int head = headHeight(index)) {
-      paintHead(p, QRect(whole.rect.topLeft(), QSize(whole.rect.width(), head)), index, c);
-      option.rect.setTop(whole.rect.top() + head);
-    }
-    const auto state = engine::RunState(index.data(RunListModel::StateRole).toInt());
-    p->save();
-    if (option.state & QStyle::State_Selected)
-      p->fillRect(option.rect, mix(c.window, c.accent, 0.16));
-    else if (option.state & QStyle::State_MouseOver)
-      p->fillRect(option.rect, mix(c.window, c.line, 0.5));
-    const QRect box = tick(option.rect);
-    p->setRenderHint(QPainter::Antialiasing);
-    const QVariant ticked = index.data(RunListModel::ChosenRole);
-    const bool on = ticked.toBool();
-    if (ticked.isValid()) paintTick(p, box, on, c);
-    const int left = ticked.isValid() ? box.right() + 9 : box.left();
-    const QFontMetrics fm(option.font);
-    const QFontMetrics small(secondaryFont());
-    const QString result = index.data(RunListModel::ResultRole).toString();
-    const QRect line(left, option.rect.top() + 5, option.rect.right() - left - 8, fm.height() + 2);
-    p->setPen(c.text);
-    p->setFont(option.font);
-    p->drawText(line, Qt::AlignRight | Qt::AlignVCenter, result);
-    const int room = line.width() - (result.isEmpty() ? 0 : fm.horizontalAdvance(result) + 8);
-    p->drawText(line, Qt::AlignLeft | Qt::AlignVCenter,
-                fm.elidedText(index.data().toString(), Qt::ElideMiddle, room));
-    const QRect below(left, line.bottom(), line.width(), small.height() + 2);
-    p->setFont(secondaryFont());
-    p->setPen(state == engine::RunState::failed ? c.error : c.secondary);
-    p->drawText(below, Qt::AlignLeft | Qt::AlignVCenter,
-                small.elidedText(index.data(RunListModel::DetailRole).toString(), Qt::ElideRight,
-                                 below.width()));
-    if (state == engine::RunState::running) {
-      const QRect track(left, option.rect.bottom() - 2, line.width(), 2);
-      p->fillRect(track, c.line);
-      p->fillRect(QRect(track.left(), track.top(),
-                        int(track.width() * index.data(RunListModel::ProgressRole).toDouble()), 2),
-                  c.accent);
-    }
-    if ((option.state & QStyle::State_HasFocus) && (option.state & QStyle::State_Selected)) {
-      p->fillRect(QRect(option.rect.left(), option.rect.top(), 2, option.rect.height()), c.accent);
-    }
-    p->restore();
-  }
-
-  bool editorEvent(QEvent* event, QAbstractItemModel* model, const QStyleOptionViewItem& option,
-                   const QModelIndex& index) override {
-    const bool click = event->type() == QEvent::MouseButtonRelease &&
-                       tick(option.rect.adjusted(0, headHeight(index), 0, 0))
-                           .adjusted(-8, -8, 6, 8)
-                           .contains(static_cast<QMouseEvent*>(event)->pos());
-    const bool key =
-        event->type() == QEvent::KeyPress && static_cast<QKeyEvent*>(event)->key() == Qt::Key_Space;
-    if (!click && !key) return false;
-    const bool on = index.data(RunListModel::ChosenRole).toBool();
-    return model->setData(index, on ? Qt::Unchecked : Qt::Checked, Qt::CheckStateRole);
-  }
-};
-
-}  // namespace
 
 RunPanel::RunPanel(EngineBridge* bridge, QWidget* parent)
     : QWidget(parent),
@@ -152,7 +32,7 @@ RunPanel::RunPanel(EngineBridge* bridge, QWidget* parent)
   words_->setToolTip(
       "Words in name, tags, notes, state or settings; -word must not occur. Or an expression over "
       "settings and results:\nwindow == 64 && delta_h_swa > 1\nstate = done and not (lolcats or "
-      "name ~ hedge)");
+      "name ~ hedge)\ntag = star");
   problem_ = new QLabel;
   problem_->setProperty("role", "problem");
   problem_->setWordWrap(true);
@@ -197,6 +77,7 @@ RunPanel::RunPanel(EngineBridge* bridge, QWidget* parent)
   auto* line = new QHBoxLayout;
   line->setSpacing(4);
   line->addWidget(words_, 1);
+  line->addWidget(buildStarButton());
   line->addWidget(group_);
   top->addLayout(line);
   top->addWidget(problem_);
@@ -216,10 +97,14 @@ RunPanel::RunPanel(EngineBridge* bridge, QWidget* parent)
   });
   connect(view_, &QListView::customContextMenuRequested, this, &RunPanel::showMenu);
   connect(model_, &RunListModel::chosenChanged, this, &RunPanel::ticked);
+  // Later: the row may leave the list, which the view that is at work on it would not survive.
+  connect(model_, &RunListModel::starAsked, this, &RunPanel::star, Qt::QueuedConnection);
   connect(bridge_, &EngineBridge::runsChanged, this, &RunPanel::refresh);
   connect(bridge_, &EngineBridge::runUpdated, this, [this](qint64 id) {
     if (const RunData* shown = bridge_->data(id)) model_->setResults(*shown);
   });
+  connect(filter_, &QAbstractItemModel::rowsInserted, this, &RunPanel::refreshEmpty);
+  connect(filter_, &QAbstractItemModel::rowsRemoved, this, &RunPanel::refreshEmpty);
   reading_.setSingleShot(true);
   connect(&reading_, &QTimer::timeout, this, &RunPanel::readResults);
   refresh();
@@ -233,6 +118,7 @@ void RunPanel::applyFilter() {
   problem_->setText(filter_->problem().isEmpty() ? QString()
                                                  : "Filter: " + filter_->problem() + ".");
   problem_->setVisible(!filter_->problem().isEmpty());
+  refreshEmpty();
   view_->doItemsLayout();
 }
 
@@ -257,6 +143,7 @@ void RunPanel::fillGroupMenu() {
   add(group_menu_, "No groups", "");
   add(group_menu_, "By setting, seeds together", "setting");
   add(group_menu_, "By state", "state");
+  add(group_menu_, "By sweep", "sweep");
   add(group_menu_, "By tags", "tags");
   add(group_menu_, "By device", "device");
   const QStringList keys = model_->differingSettings();
@@ -366,6 +253,12 @@ void RunPanel::showMenu(const QPoint& at) {
   menu.addAction("Name, tags and notes…", this, &RunPanel::editCurrent);
   menu.addSeparator();
   const auto count = selectedRuns().size();
+  menu.addAction(lineIcon("star"), allSelected(engine::k_star_tag) ? "Take the star away" : "Star", this,
+                 &RunPanel::starSelected)
+      ->setEnabled(!bridge_->readOnly());
+  menu.addAction(lineIcon("archive"), allSelected(engine::k_archived_tag) ? "Unarchive" : "Archive", this,
+                 &RunPanel::archiveSelected)
+      ->setEnabled(!bridge_->readOnly());
   menu.addAction(lineIcon("trash"), count > 1 ? QString("Delete %1 runs").arg(count) : "Delete", this,
                  &RunPanel::deleteSelected)
       ->setEnabled(!bridge_->readOnly());

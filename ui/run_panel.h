@@ -1,6 +1,6 @@
 #pragma once
 /// The list of runs with its filter: choose one to see it, tick several to compare them. Deleted runs go to the trash,
-/// which the same list shows on demand, until they are restored or deleted for good.
+/// which the same list shows on demand, until they are restored or deleted for good. Archived ones are left out on demand.
 
 #include <QTimer>
 #include <QWidget>
@@ -44,8 +44,14 @@ class RunPanel : public QWidget {
   void restoreSelected();  ///< of those in the trash
   void emptyTrash();       ///< for good, after a question
   void showTrash(bool on);
+  void starSelected();     ///< or takes the star from them, where all have one
+  void archiveSelected();  ///< or brings them back, where all are archived
+  void showStarredOnly(bool on);
+  void showArchived(bool on);
+  bool starredOnly() const { return starred_only_; }
+  bool showsArchived() const { return shows_archived_; }
   bool showsTrash() const { return shows_trash_; }
-  QUndoStack* undoStack() const { return undo_; }  ///< deleting runs and restoring them
+  QUndoStack* undoStack() const { return undo_; }  ///< deleting runs, restoring and archiving them
 
  Q_SIGNALS:
   void chosen(qint64 run);
@@ -62,6 +68,12 @@ class RunPanel : public QWidget {
   QWidget* buildFooter();
   void refreshFooter();
   void refreshEmpty();
+  QToolButton* buildStarButton();
+  QToolButton* buildArchivedButton();
+  void star(engine::RunId id, bool on);
+  bool allSelected(std::string_view tag) const;
+  void showWanted();
+  int archivedCount() const;
   void askPurge(const std::vector<engine::RunId>& ids);
   RunListModel* shown() const { return shows_trash_ ? trashed_ : model_; }
   void applyFilter();
@@ -70,7 +82,7 @@ class RunPanel : public QWidget {
   RunListModel* model_;
   RunListModel* trashed_;
   QUndoStack* undo_;
-  bool shows_trash_ = false;
+  bool shows_trash_ = false, shows_archived_ = false, starred_only_ = false;
   RunFilter* filter_;
   QTimer reading_;
   std::set<engine::RunId> unreadable_;  ///< said once; not read again
@@ -82,6 +94,8 @@ class RunPanel : public QWidget {
   QMenu* group_menu_;
   QWidget* footer_ = nullptr;
   QToolButton* trash_button_ = nullptr;
+  QToolButton* archived_button_ = nullptr;
+  QToolButton* star_button_ = nullptr;
   QPushButton* undo_button_ = nullptr;
   QPushButton* restore_button_ = nullptr;
   QPushButton* empty_button_ = nullptr;

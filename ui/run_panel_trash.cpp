@@ -3,6 +3,7 @@
 #include <QHBoxLayout>
 #include <QKeyEvent>
 #include <QLabel>
+#include <QLineEdit>
 #include <QListView>
 #include <QMenu>
 #include <QMessageBox>
@@ -69,6 +70,7 @@ QWidget* RunPanel::buildFooter() {
   row->setContentsMargins(8, 0, 8, 8);
   row->setSpacing(4);
   row->addWidget(trash_button_);
+  row->addWidget(buildArchivedButton());
   row->addStretch();
   for (QWidget* one : {undo_button_, restore_button_, empty_button_}) row->addWidget(one);
   connect(trash_button_, &QToolButton::clicked, this, &RunPanel::showTrash);
@@ -81,23 +83,39 @@ QWidget* RunPanel::buildFooter() {
 
 void RunPanel::refreshFooter() {
   const std::size_t count = bridge_->trash().size();
-  trash_button_->setText(count > 0 ? QString(" Trash  %1").arg(count) : " Trash");
+  // Beside Restore and Empty there is no room for the word, which the filter's line then says.
+  trash_button_->setText(shows_trash_ ? QString(" %1").arg(count)
+                         : count > 0  ? QString(" Trash  %1").arg(count)
+                                      : " Trash");
   trash_button_->setChecked(shows_trash_);
+  const int archived = archivedCount();
+  archived_button_->setText(QString(" %1").arg(archived));
+  archived_button_->setChecked(shows_archived_);
+  archived_button_->setVisible(!shows_trash_ && archived > 0);
   undo_button_->setVisible(!shows_trash_ && undo_->canUndo());
   undo_button_->setToolTip(undo_->undoText() + ": take it back (Ctrl+Z)");
   restore_button_->setVisible(shows_trash_ && count > 0);
   empty_button_->setVisible(shows_trash_ && count > 0);
   for (QWidget* one : {undo_button_, restore_button_, empty_button_})
     one->setEnabled(!bridge_->readOnly());
-  footer_->setVisible(count > 0 || shows_trash_ || undo_->canUndo());
+  footer_->setVisible(count > 0 || archived > 0 || shows_trash_ || undo_->canUndo());
 }
 
 void RunPanel::refreshEmpty() {
-  const bool any = shown()->rowCount() > 0;
+  const bool any = filter_->rowCount() > 0;
   view_->setVisible(any);
   empty_->setVisible(!any);
-  empty_->setText(shows_trash_ ? "The trash is empty.\nRuns that you delete wait here."
-                               : "No runs yet.\nCompose one and press Run.");
+  if (any) return;
+  QString text = shows_trash_ ? "The trash is empty.\nRuns that you delete wait here."
+                              : "No runs yet.\nCompose one and press Run.";
+  if (shown()->rowCount() > 0) {
+    const bool starred = starred_only_ && !shows_trash_, filtered = !words_->text().isEmpty();
+    text = filtered ? QString("No %1run passes the filter.").arg(starred ? "starred " : "")
+                    : starred ? "No run has a star." : "Every run is archived.";
+    if (const int hidden = shows_archived_ || shows_trash_ ? 0 : archivedCount(); hidden > 0 && (filtered || starred))
+      text += QString("\n%1 archived %2 not shown.").arg(hidden).arg(hidden == 1 ? "run is" : "runs are");
+  }
+  empty_->setText(text);
 }
 
 void RunPanel::showTrash(bool on) {
@@ -106,7 +124,8 @@ void RunPanel::showTrash(bool on) {
     filter_->setSourceModel(shown());
     filter_->regroup();
     view_->setAccessibleName(on ? "Runs in the trash" : "Runs");
-    refreshEmpty();
+    words_->setPlaceholderText(on ? "Filter the trash…" : "Filter runs…");
+    showWanted();
     readResults();
   }
   refreshFooter();

@@ -6,7 +6,7 @@ import sys
 root = pathlib.Path(sys.argv[1])
 PUBLIC = {"engine/recipe.h", "engine/event.h", "engine/session.h", "engine/run_store.h", "engine/log.h", "engine/verdict.h",
           "engine/inspect.h", "engine/paper.h", "engine/sweep.h", "engine/bench.h", "engine/eval/intervals.h", "engine/diagnose.h", "engine/resources.h",
-          "engine/kept_scores.h"}
+          "engine/kept_scores.h", "engine/tags.h"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 problems = []
 

@@ -3,12 +3,17 @@
 
 #include <qcustomplot.h>
 
+#include <QAction>
 #include <QLabel>
+#include <QListView>
+#include <QUndoStack>
 
 #include "desk.h"
 #include "pictures.h"
+#include "ui/models/run_list_model.h"
 #include "ui/pages/compare_page.h"
 #include "ui/plots/curve_plot.h"
+#include "ui/run_delegate.h"
 #include "ui/run_panel.h"
 
 using test::Desk;
@@ -16,6 +21,24 @@ using test::finishedRun;
 using test::shortRecipe;
 
 namespace {
+
+QAction* action(ui::MainWindow& window, const char* keys) {
+  for (QAction* one : window.findChildren<QAction*>())
+    if (one->shortcut() == QKeySequence(keys)) return one;
+  return nullptr;
+}
+
+std::vector<engine::RunId> waitingRuns(ui::MainWindow& window, int count) {
+  window.bridge()->holdQueue(true);
+  std::vector<engine::RunId> ids;
+  for (int i = 0; i < count; ++i)
+    ids.push_back(*window.bridge()->submit(shortRecipe(std::string(1, char('a' + i)))));
+  return ids;
+}
+
+QString tags(ui::MainWindow& window, engine::RunId id) {
+  return QString::fromStdString(window.bridge()->run(id)->tags);
+}
 
 QCustomPlot* plotOf(ui::CurvePlot* plot) { return plot->findChild<QCustomPlot*>(); }
 
@@ -32,6 +55,79 @@ class TestRunList : public QObject {
   Q_OBJECT
 
  private Q_SLOTS:
+  void a_star_is_a_tag_put_on_by_mouse_and_key() {
+    Desk desk;
+    auto window = desk.open();
+    const auto ids = waitingRuns(*window, 3);
+    ui::RunPanel* panel = window->runPanel();
+    QAbstractItemModel* shown = panel->view()->model();
+    QTRY_COMPARE(shown->rowCount(), 3);
+    window->bridge()->annotate(ids[2], "c", "narrow", "a note");
+    const QRect row = panel->view()->visualRect(shown->index(0, 0));
+    QTest::mouseClick(panel->view()->viewport(), Qt::LeftButton, {}, ui::RunDelegate::star(row).center());
+    QTRY_COMPARE(tags(*window, ids[2]), QString("narrow, star"));
+    QCOMPARE(window->bridge()->run(ids[2])->notes, std::string("a note"));
+    QVERIFY(shown->index(0, 0).data(Qt::AccessibleTextRole).toString().contains("starred"));
+    panel->setFilterText("tag = star");
+    QCOMPARE(shown->rowCount(), 1);
+    panel->setFilterText("tag != star");
+    QCOMPARE(shown->rowCount(), 2);
+    panel->setFilterText({});
+    panel->view()->selectAll();
+    QAction* star = action(*window, "Ctrl+B");
+    QVERIFY(star);
+    star->trigger();  // not all had one
+    QCOMPARE(tags(*window, ids[0]), QString("star"));
+    panel->view()->setCurrentIndex(shown->index(2, 0));
+    star->trigger();
+    QCOMPARE(tags(*window, ids[0]), QString());
+    panel->showStarredOnly(true);
+    QCOMPARE(shown->rowCount(), 2);
+    panel->setFilterText("nothing of that name");
+    QVERIFY(!panel->view()->isVisible());
+    panel->setFilterText({});
+    QVERIFY(panel->view()->isVisible());
+  }
+
+  void archived_runs_leave_the_list_and_come_back() {
+    Desk desk;
+    {
+      auto window = desk.open();
+      const auto ids = waitingRuns(*window, 3);
+      ui::RunPanel* panel = window->runPanel();
+      QAbstractItemModel* shown = panel->view()->model();
+      QTRY_COMPARE(shown->rowCount(), 3);
+      panel->view()->selectAll();
+      panel->view()->selectionModel()->select(shown->index(0, 0), QItemSelectionModel::Deselect);
+      QAction* archive = action(*window, "Ctrl+Shift+A");
+      QVERIFY(archive);
+      archive->trigger();
+      QCOMPARE(shown->rowCount(), 1);
+      QCOMPARE(tags(*window, ids[0]), QString("archived"));
+      QCOMPARE(window->bridge()->runs().size(), std::size_t(3));
+      panel->undoStack()->undo();
+      QCOMPARE(shown->rowCount(), 3);
+      panel->undoStack()->redo();
+      QCOMPARE(shown->rowCount(), 1);
+      panel->showArchived(true);
+      QCOMPARE(shown->rowCount(), 3);
+      QVERIFY(shown->index(2, 0).data(ui::RunListModel::DetailRole).toString().contains("archived"));
+      panel->setFilterText("tag = archived");
+      QCOMPARE(shown->rowCount(), 2);
+      panel->setFilterText({});
+      panel->showStarredOnly(true);
+      window->saveScreenshots(test::pictures(), "-archived", {ui::MainWindow::Compose});
+      panel->showStarredOnly(false);
+      window->saveScreenshots(test::pictures(), "-archived-shown", {ui::MainWindow::Compose});
+      for (engine::RunId id : ids) window->bridge()->stop(id);
+      window->close();
+    }
+    auto window = desk.open();
+    QVERIFY(window->runPanel()->showsArchived());
+    QVERIFY(!window->runPanel()->starredOnly());
+    QCOMPARE(window->runPanel()->view()->model()->rowCount(), 3);
+  }
+
   void a_second_plot_shares_the_axis_and_the_crosshair() {
     Desk desk;
     auto window = desk.open();

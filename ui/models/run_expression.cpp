@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "engine/tags.h"
 #include "ui/models/expression.h"
 
 namespace ui {
@@ -56,6 +57,13 @@ Test comparison(const QString& key, const QString& sign, const QString& want) {
       const auto b = numberOf(want.toStdString());
       return b && std::isfinite(found->second) &&
              compareNumbers(found->second, same, *b) != unequal;
+    }
+    if (name == "tag") {
+      const auto all = facts.words.find("tags");
+      const auto tags = engine::tag_list(all == facts.words.end() ? std::string() : all->second);
+      return std::any_of(tags.begin(), tags.end(), [&](const auto& tag) {
+               return compareTexts(tag, same, want);
+             }) != unequal;
     }
     if (const auto found = facts.words.find(name); found != facts.words.end())
       return compareTexts(found->second, same, want) != unequal;

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <set>
 
+#include "engine/tags.h"
+
 namespace ui {
 namespace {
 
@@ -140,12 +142,17 @@ QVariant RunListModel::data(const QModelIndex& at, int role) const {
         const QString digits = QString::number(std::abs(d), 'f', 1);
         text += " · Δ " + QString(digits == "0.0" ? "" : d < 0 ? "−" : "+") + digits;
       }
+      if (data(at, ArchivedRole).toBool()) text += " · archived";
       if (row.info.trashed_ms != 0)
         text += QDateTime::fromMSecsSinceEpoch(row.info.trashed_ms).toString(" · 'deleted' d MMM HH:mm");
       return text;
     }
     case GroupRole:
       return row.group;
+    case StarRole:
+      return tickable_ ? QVariant(engine::has_tag(row.info.tags, engine::k_star_tag)) : QVariant();
+    case ArchivedRole:
+      return engine::has_tag(row.info.tags, engine::k_archived_tag);
     case FilterRole:
       return QString::fromStdString(row.info.name + '\n' + row.info.tags + '\n' + row.info.notes +
                                     '\n' + engine::to_string(row.info.state) + '\n' +
@@ -162,16 +169,18 @@ QVariant RunListModel::data(const QModelIndex& at, int role) const {
       return text;
     }
     case Qt::AccessibleTextRole:
-      return QString("%1, %2 %3")
+      return QString("%1, %2 %3%4")
           .arg(QString::fromStdString(row.info.name), data(at, DetailRole).toString(),
-               data(at, ResultRole).toString());
+               data(at, ResultRole).toString(), data(at, StarRole).toBool() ? ", starred" : "");
     default:
       return {};
   }
 }
 
 bool RunListModel::setData(const QModelIndex& at, const QVariant& value, int role) {
-  if (!at.isValid() || role != Qt::CheckStateRole || !tickable_) return false;
+  if (!at.isValid() || !tickable_) return false;
+  if (role == StarRole) Q_EMIT starAsked(qint64(idAt(at.row())), value.toBool());
+  if (role != Qt::CheckStateRole) return role == StarRole;
   rows_[std::size_t(at.row())].chosen = value.toInt() == Qt::Checked;
   Q_EMIT dataChanged(at, at, {Qt::CheckStateRole, ChosenRole});
   Q_EMIT chosenChanged();
@@ -190,7 +199,7 @@ RunFacts RunListModel::facts(int at) const {
   RunFacts out;
   out.text = index(at).data(FilterRole).toString();
   out.words = {{"name", info.name},     {"state", engine::to_string(info.state)},
-               {"tags", info.tags},     {"tag", info.tags},
+               {"tags", info.tags},
                {"notes", info.notes},   {"device", info.device},
                {"dtype", info.dtype},   {"host", info.host},
                {"message", info.message}};
@@ -221,6 +230,9 @@ void RunListModel::updateGroups() {
       group = stateText(info.state);
     } else if (grouping_ == "tags") {
       group = info.tags.empty() ? "no tags" : QString::fromStdString(info.tags);
+    } else if (grouping_ == "sweep") {
+      const std::string sweep = engine::sweep_of(info.tags);
+      group = sweep.empty() ? "from no sweep" : QString::fromStdString(sweep);
     } else if (grouping_ == "device") {
       group = info.device.empty() ? "no device yet" : QString::fromStdString(info.device);
     } else if (grouping_ == "setting") {
@@ -266,6 +278,12 @@ void RunFilter::setWords(const QString& text) {
   invalidateFilter();
 }
 
+void RunFilter::show(bool archived, bool starred_only) {
+  archived_ = archived;
+  starred_only_ = starred_only;
+  invalidateFilter();
+}
+
 void RunFilter::regroup() {
   const auto* model = qobject_cast<const RunListModel*>(sourceModel());
   sort(model && !model->grouping().isEmpty() ? 0 : -1);
@@ -274,6 +292,9 @@ void RunFilter::regroup() {
 
 bool RunFilter::filterAcceptsRow(int row, const QModelIndex&) const {
   const auto* model = static_cast<const RunListModel*>(sourceModel());
+  const QModelIndex at = model->index(row);
+  if (!archived_ && at.data(RunListModel::ArchivedRole).toBool()) return false;
+  if (starred_only_ && !at.data(RunListModel::StarRole).toBool()) return false;
   return expression_.matches(model->facts(row));
 }
 

@@ -37,21 +37,23 @@ class RunListModel : public QAbstractListModel {
     FilterRole,
     ChosenRole,  ///< invalid where it cannot be ticked
     ReadRole,
-    GroupRole  ///< what the run is grouped by; empty: no grouping
+    GroupRole,    ///< what the run is grouped by; empty: no grouping
+    StarRole,     ///< invalid where it cannot be starred; setting it asks by starAsked
+    ArchivedRole
   };
 
   explicit RunListModel(QObject* parent = nullptr);
   /// Keeps rows of runs that stay, so that a selection survives.
   void setRuns(const std::vector<engine::RunInfo>& runs);
   void setResults(const RunData& data);
-  /// Off: its runs cannot be ticked, as those in the trash.
+  /// Off: its runs cannot be ticked or starred, as those in the trash.
   void setTickable(bool on) { tickable_ = on; }
   void setChosen(const std::vector<engine::RunId>& runs);
   std::vector<engine::RunId> chosen() const;
   engine::RunId idAt(int row) const;
   QModelIndex indexOf(engine::RunId id) const;
   RunFacts facts(int row) const;
-  /// "": not at all; "setting": equal recipes but for name and seed; "state", "tags", "device"; or
+  /// "": not at all; "setting": equal recipes but for name and seed; "state", "tags", "sweep", "device"; or
   /// a key of the recipe such as "attention.window".
   void setGrouping(const QString& key);
   QString grouping() const { return grouping_; }
@@ -65,6 +67,7 @@ class RunListModel : public QAbstractListModel {
 
  Q_SIGNALS:
   void chosenChanged();
+  void starAsked(qint64 run, bool on);
 
  private:
   void updateGroups();
@@ -81,6 +84,7 @@ class RunFilter : public QSortFilterProxyModel {
   explicit RunFilter(QObject* parent = nullptr);
   void setWords(const QString& text);
   QString problem() const { return problem_; }  ///< of the expression; empty: it is read
+  void show(bool archived, bool starred_only);  ///< archived runs pass only where asked for
   void regroup();                               ///< after the model's grouping has changed
 
  protected:
@@ -90,6 +94,7 @@ class RunFilter : public QSortFilterProxyModel {
  private:
   RunExpression expression_;
   QString problem_;
+  bool archived_ = false, starred_only_ = false;
 };
 
 /// What a group is called: GroupRole without what only tells equal names apart.
