@@ -65,8 +65,10 @@ void apply_settings(engine::Recipe& recipe, const std::vector<std::string>& sett
 
 /// Checks the recipes, runs them one after another in one session and prints their ids, a line each. A run that fails
 /// does not keep the next from running unless `stop_on_error`, with which they are queued one at a time.
+/// Runs of a sweep carry its name as a tag (engine/tags.h).
 /// 0: all are done; 1: one failed; 3: stopped by a signal. Throws WrongUse where a recipe has a problem; nothing runs then.
-int run_all(const Common& common, const std::vector<engine::Recipe>& recipes, bool stop_on_error);
+int run_all(const Common& common, const std::vector<engine::Recipe>& recipes, bool stop_on_error,
+            const std::string& sweep = {});
 
 /// One self-contained HTML file about some runs: verdict, component table, curves as inline SVG, recipes.
 void write_report(const engine::RunReader& reader, const std::vector<engine::RunInfo>& runs, const std::filesystem::path& file);

@@ -14,6 +14,7 @@
 #include "engine/log.h"
 #include "engine/session.h"
 #include "engine/sweep.h"
+#include "engine/tags.h"
 
 namespace app {
 namespace {
@@ -145,9 +146,10 @@ void list_runs(const Common& common, bool trash) {
                     {"started", run.started_ms}, {"steps", run.steps}, {"seed", run.seed}, {"tags", run.tags}});
     if (trash) list.back()["trashed"] = run.trashed_ms;
     if (common.json != "-")
-      std::printf("%5lld  %-28s %-12s %s  %lld/%lld steps  %.0f s  %s\n", static_cast<long long>(run.id), run.name.c_str(),
+      std::printf("%5lld  %-28s %-12s %s  %lld/%lld steps  %.0f s  %s%s\n", static_cast<long long>(run.id), run.name.c_str(),
                   engine::to_string(run.state), local_time(run.started_ms).c_str(), static_cast<long long>(run.steps),
-                  static_cast<long long>(run.total_steps), run.seconds, run.message.c_str());
+                  static_cast<long long>(run.total_steps), run.seconds,
+                  run.tags.empty() ? "" : ("[" + run.tags + "] ").c_str(), run.message.c_str());
   }
   write_json(common, list);
 }
@@ -342,7 +344,7 @@ void change_store(const Common& common, Change change) {
 
 }  // namespace
 
-int run_all(const Common& common, const std::vector<engine::Recipe>& recipes, bool stop_on_error) {
+int run_all(const Common& common, const std::vector<engine::Recipe>& recipes, bool stop_on_error, const std::string& sweep) {
   std::set<std::string> said;
   for (const auto& recipe : recipes)
     for (const auto& p : engine::check(recipe)) {
@@ -354,15 +356,20 @@ int run_all(const Common& common, const std::vector<engine::Recipe>& recipes, bo
   engine::open_log(paths.log);
   engine::Session session(paths, engine::execute);
   std::vector<engine::RunId> runs;
+  const std::string tag = sweep.empty() ? "" : engine::new_sweep_tag(sweep, engine::RunReader(paths.store).runs());
+  const auto submit = [&](const engine::Recipe& recipe) {
+    runs.push_back(session.submit(recipe));
+    if (!tag.empty()) session.annotate(runs.back(), recipe.name, tag, "");
+  };
   int code = 0;
   if (stop_on_error) {
     // One at a time, so that the next does not begin before this one is known to have failed.
     for (std::size_t i = 0; i < recipes.size() && code == 0; ++i) {
-      runs.push_back(session.submit(recipes[i]));
+      submit(recipes[i]);
       code = follow(session, {runs.back()});
     }
   } else {
-    for (const auto& recipe : recipes) runs.push_back(session.submit(recipe));
+    for (const auto& recipe : recipes) submit(recipe);
     code = follow(session, runs);
   }
   if (!common.json.empty()) {

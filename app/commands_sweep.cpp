@@ -1,4 +1,5 @@
 #include <cstdio>
+#include <filesystem>
 #include <iostream>
 
 #include "app/commands.h"
@@ -54,7 +55,7 @@ int run_sweep(const Common& common, const SweepOptions& o) {
     list_plan(common, sweep.recipes);
     return 0;
   }
-  return run_all(common, sweep.recipes, o.stop_on_error);
+  return run_all(common, sweep.recipes, o.stop_on_error, std::filesystem::path(o.file).stem().string());
 }
 
 }  // namespace
@@ -63,7 +64,8 @@ void add_sweep_command(CLI::App& cli, const Common& common, int& code) {
   static SweepOptions o;
   auto* sweep = cli.add_subcommand("sweep",
                                    "Run what a sweep file lists, one run after another; the last "
-                                   "lines of standard output are the runs' ids");
+                                   "lines of standard output are the runs' ids. Each run is tagged "
+                                   "sweep:NAME after the file");
   sweep
       ->add_option("file", o.file,
                    "YAML: base (a preset or recipe file), set, vary (key: [values], every "

@@ -132,6 +132,8 @@ def test_a_sweep_goes_on_after_a_failure():
     done = run("sweep", sweep, "--store", work / "sweep.db", code=1)
     assert done.stdout.split() == ["1", "2", "3", "4"], done.stdout
     states = {r["name"]: r["state"] for r in json.loads(run("runs", "--store", work / "sweep.db", "--json", "-").stdout)}
+    tags = [r["tags"] for r in json.loads(run("runs", "--store", work / "sweep.db", "--json", "-").stdout)]
+    assert tags and set(tags) == {"sweep:sweep"}, tags
     assert states == {"broken-0": "failed", "broken-1": "failed", "s-window=8-0": "done", "s-window=8-1": "done"}
     run("sweep", sweep, "--store", work / "stop.db", "--stop-on-error", code=1)
     states = [r["state"] for r in json.loads(run("runs", "--store", work / "stop.db", "--json", "-").stdout)]

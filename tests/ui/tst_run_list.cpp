@@ -128,6 +128,21 @@ class TestRunList : public QObject {
     QCOMPARE(window->runPanel()->view()->model()->rowCount(), 3);
   }
 
+  void runs_are_grouped_by_their_sweep() {
+    Desk desk;
+    auto window = desk.open();
+    const auto ids = waitingRuns(*window, 3);
+    window->bridge()->setTags({{ids[0], "sweep:ssd"}, {ids[2], "narrow, sweep:ssd"}});
+    ui::RunPanel* panel = window->runPanel();
+    panel->groupBy("sweep");
+    QMap<QString, int> groups;
+    for (int r = 0; r < 3; ++r)
+      ++groups[panel->view()->model()->index(r, 0).data(ui::RunListModel::GroupRole).toString()];
+    QCOMPARE(groups, (QMap<QString, int>{{"ssd", 2}, {"from no sweep", 1}}));
+    panel->setFilterText("tag = sweep:ssd");
+    QCOMPARE(panel->view()->model()->rowCount(), 2);
+  }
+
   void a_second_plot_shares_the_axis_and_the_crosshair() {
     Desk desk;
     auto window = desk.open();

@@ -219,7 +219,7 @@ class TestWorkbench : public QObject {
     QCOMPARE(queue->text(), QString("Queue 4 runs"));
     queue->click();
     QTRY_COMPARE(window->bridge()->queueLength(), 4);
-    QCOMPARE(QString::fromStdString(window->bridge()->runs()[0].tags), QString("sweep ssd"));
+    QCOMPARE(QString::fromStdString(window->bridge()->runs()[0].tags), QString("sweep:ssd"));
     for (const auto& info : std::vector(window->bridge()->runs())) window->bridge()->stop(info.id);
     QTRY_VERIFY_WITH_TIMEOUT(window->bridge()->idle(), 60000);
   }

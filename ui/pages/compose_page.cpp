@@ -13,6 +13,7 @@
 #include <QToolButton>
 #include <QVBoxLayout>
 
+#include "engine/tags.h"
 #include "ui/forms/experiment_chooser.h"
 #include "ui/forms/recipe_form.h"
 #include "ui/forms/schedule_editor.h"
@@ -231,16 +232,21 @@ void ComposePage::openExperiment(const QString& id) {
 void ComposePage::sweep() {
   auto* dialog = new SweepDialog(document_->recipe(), this);
   connect(dialog, &SweepDialog::queued, this, [this](const std::vector<engine::Recipe>& recipes) {
-    const QString tag = "sweep " + QString::fromStdString(document_->recipe().name);
+    auto known = bridge_->runs();
+    known.insert(known.end(), bridge_->trash().begin(), bridge_->trash().end());
+    const std::string tag = engine::new_sweep_tag(document_->recipe().name, known);
+    std::map<engine::RunId, std::string> queued;
     std::optional<engine::RunId> first;
     for (const engine::Recipe& recipe : recipes) {
       const auto id = bridge_->submit(recipe);
-      if (!id) return;
-      bridge_->annotate(*id, QString::fromStdString(recipe.name), tag, {});
+      if (!id) break;
+      queued[*id] = tag;
       if (!first) first = id;
     }
+    bridge_->setTags(queued);
     if (first) Q_EMIT submitted(*first);
-    Q_EMIT notice(QString("%1 runs queued, tagged “%2”").arg(recipes.size()).arg(tag), false);
+    if (queued.size() == recipes.size())
+      Q_EMIT notice(QString("%1 runs queued, tagged “%2”").arg(recipes.size()).arg(QString::fromStdString(tag)), false);
   });
   dialog->open();
 }
