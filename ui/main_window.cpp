@@ -27,6 +27,7 @@
 #include "ui/queue_panel.h"
 #include "ui/resource_line.h"
 #include "ui/run_panel.h"
+#include "ui/waiting_line.h"
 
 namespace ui {
 
@@ -58,6 +59,8 @@ MainWindow::MainWindow(std::unique_ptr<EngineBridge> bridge, std::unique_ptr<QSe
   column->setSpacing(0);
   buildBanner();
   column->addWidget(banner_);
+  waiting_ = new WaitingLine(bridge_.get());
+  column->addWidget(waiting_);
   column->addWidget(tabs_, 1);
   setCentralWidget(centre);
   buildDocks();
@@ -229,7 +232,7 @@ void MainWindow::refreshStatus() {
     status_->setText((bridge_->paused(*current) ? "engine paused at " : "engine running ") +
                      QString::fromStdString(info->name));
   else
-    status_->setText(bridge_->idle() ? "engine idle" : "engine busy");
+    status_->setText(bridge_->idle() || bridge_->queueHeld() ? "engine idle" : "engine busy");
   if (!said_.isEmpty()) status_->setText(status_->text() + " · " + said_);
   queue_->setText(QString("queue %1%2 · %3 %4")
                       .arg(bridge_->queueLength())

@@ -38,6 +38,7 @@ class QueuePanel;
 class RunPage;
 class RunPanel;
 class TaskPage;
+class WaitingLine;
 
 /// Writes one HTML file about some runs. Throws InputError where it cannot.
 using WriteReport = std::function<void(
@@ -134,6 +135,7 @@ class MainWindow : public QMainWindow {
   void rememberSession();
   void askReport(const std::vector<engine::RunId>& runs);
   void settleWaiting();
+  void keepQueue();
   void showRun(engine::RunId id);
   void cloneRun(engine::RunId id);
   void refreshRecent();
@@ -163,6 +165,8 @@ class MainWindow : public QMainWindow {
   QDockWidget* log_dock_ = nullptr;
   QDockWidget* queue_dock_ = nullptr;
   QueuePanel* queue_panel_ = nullptr;
+  WaitingLine* waiting_ = nullptr;
+  std::vector<engine::RunId> kept_queue_;  ///< as the settings have it
   DerivedSeriesList* derived_ = nullptr;
   WriteReport report_;
   engine::EvaluateSubject evaluate_;

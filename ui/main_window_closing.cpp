@@ -26,7 +26,9 @@ void MainWindow::remember() {
 }
 
 void MainWindow::closeEvent(QCloseEvent* event) {
-  if (bridge_->readOnly() || bridge_->idle()) {
+  // Runs that only wait are in the queue again at the next start.
+  const bool waits = !bridge_->current() && bridge_->queueHeld();
+  if (bridge_->readOnly() || bridge_->idle() || waits) {
     remember();
     event->accept();
     return;
@@ -36,16 +38,13 @@ void MainWindow::closeEvent(QCloseEvent* event) {
 }
 
 void MainWindow::askBeforeClosing() {
-  const bool trains = bridge_->current().has_value();
-  auto* box = new QMessageBox(
-      QMessageBox::NoIcon, trains ? "A run is training" : "Runs wait",
-      trains ? "A run is training in this window." : "Runs wait in the queue, which is held.",
-      QMessageBox::NoButton, this);
+  auto* box = new QMessageBox(QMessageBox::NoIcon, "A run is training",
+                              "A run is training in this window.", QMessageBox::NoButton, this);
   box->setObjectName("closing question");
   box->setAttribute(Qt::WA_DeleteOnClose);
   box->setInformativeText(
-      "Stopping keeps a checkpoint; the run and those in the queue can be resumed at the next "
-      "start.");
+      "Stopping keeps a checkpoint, and the run can be resumed. Runs that wait are in the queue again at the next "
+      "start, held.");
   QPushButton* keep = box->addButton("Keep training, close when done", QMessageBox::AcceptRole);
   QPushButton* stop = box->addButton("Stop and close", QMessageBox::DestructiveRole);
   QPushButton* cancel = box->addButton("Cancel", QMessageBox::RejectRole);

@@ -156,6 +156,7 @@ void MainWindow::buildRunMenu() {
   menu->addSeparator();
   menu->addAction(lineIcon("queue"), "Hold the queue, or let it go on",
                   QKeySequence("Ctrl+Shift+H"), queue_panel_, &QueuePanel::holdOrGoOn);
+  menu->addAction("Take every run out of the queue", queue_panel_, &QueuePanel::removeAll);
 }
 
 void MainWindow::buildCompareMenu() {

@@ -16,6 +16,7 @@
 #include "ui/queue_panel.h"
 #include "ui/report_pdf.h"
 #include "ui/run_panel.h"
+#include "ui/waiting_line.h"
 
 namespace ui {
 namespace {
@@ -81,8 +82,23 @@ void MainWindow::restoreSession() {
     runs_->select(run);
     run_->setRun(run);
   }
+  std::vector<engine::RunId> order;
+  for (const QVariant& id : value("queue").toList()) order.push_back(id.toLongLong());
+  waiting_->bringBack(order);
+  keepQueue();
+  for (auto changed : {&EngineBridge::queueChanged, &EngineBridge::runsChanged})
+    connect(bridge_.get(), changed, this, &MainWindow::keepQueue);
   const int page = value("page").toInt();
   showPage(page >= Compose && page < tabs_->count() ? Page(page) : Compose);
+}
+
+/// The store knows which runs wait, but not in which order; written at once, for a crash.
+void MainWindow::keepQueue() {
+  if (bridge_->readOnly() || bridge_->queue() == kept_queue_) return;
+  kept_queue_ = bridge_->queue();
+  QVariantList ids;
+  for (engine::RunId id : kept_queue_) ids << qint64(id);
+  settings_->setValue(sessionKey("queue"), ids);
 }
 
 void MainWindow::rememberSession() {

@@ -138,6 +138,10 @@ void QueuePanel::removeCurrent() {
   if (const engine::RunId id = currentRun()) bridge_->stop(id);
 }
 
+void QueuePanel::removeAll() {
+  for (engine::RunId id : bridge_->queue()) bridge_->stop(id);
+}
+
 void QueuePanel::holdOrGoOn() { bridge_->holdQueue(!bridge_->queueHeld()); }
 
 bool QueuePanel::eventFilter(QObject* watched, QEvent* event) {

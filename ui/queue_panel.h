@@ -21,6 +21,7 @@ class QueuePanel : public QWidget {
   explicit QueuePanel(EngineBridge* bridge, QWidget* parent = nullptr);
   void moveCurrent(int by);
   void removeCurrent();
+  void removeAll();
   void holdOrGoOn();
   bool goesOnAfterFailure() const;
   void setGoesOnAfterFailure(bool on);

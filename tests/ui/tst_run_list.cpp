@@ -6,6 +6,8 @@
 #include <QAction>
 #include <QLabel>
 #include <QListView>
+#include <QMessageBox>
+#include <QPushButton>
 #include <QUndoStack>
 
 #include "desk.h"
@@ -15,6 +17,7 @@
 #include "ui/plots/curve_plot.h"
 #include "ui/run_delegate.h"
 #include "ui/run_panel.h"
+#include "ui/waiting_line.h"
 
 using test::Desk;
 using test::finishedRun;
@@ -141,6 +144,72 @@ class TestRunList : public QObject {
     QCOMPARE(groups, (QMap<QString, int>{{"ssd", 2}, {"from no sweep", 1}}));
     panel->setFilterText("tag = sweep:ssd");
     QCOMPARE(panel->view()->model()->rowCount(), 2);
+  }
+
+  void what_waited_is_in_the_queue_again_and_held() {
+    Desk desk;
+    std::vector<engine::RunId> ids;
+    {
+      auto window = desk.open();
+      ids = waitingRuns(*window, 3);
+      window->bridge()->moveInQueue(ids[2], 0);
+      window->close();
+      QVERIFY(!window->findChild<QMessageBox*>("closing question"));  // nothing would be lost
+      QVERIFY(!window->isVisible());
+    }
+    auto window = desk.open();
+    QTRY_COMPARE(window->bridge()->queue(), (std::vector<engine::RunId>{ids[2], ids[0], ids[1]}));
+    QVERIFY(window->bridge()->queueHeld());
+    auto* line = window->findChild<ui::WaitingLine*>();
+    QVERIFY(line && line->isVisible());
+    QVERIFY(line->findChild<QLabel*>()->text().startsWith("3 runs were waiting"));
+    window->saveScreenshots(test::pictures(), "-waiting", {ui::MainWindow::Compose});
+    QPushButton* start = nullptr;
+    for (QPushButton* b : line->findChildren<QPushButton*>())
+      if (b->text() == "Start") start = b;
+    QVERIFY(start);
+    QTest::mouseClick(start, Qt::LeftButton);
+    QVERIFY(!window->bridge()->queueHeld());
+    QVERIFY(!line->isVisible());
+    QTRY_VERIFY_WITH_TIMEOUT(window->bridge()->idle(), 60000);
+    for (engine::RunId id : ids) QTRY_COMPARE(window->bridge()->run(id)->state, engine::RunState::done);
+  }
+
+  void what_waited_comes_back_after_a_crash() {
+    Desk desk;
+    engine::RunId waited = 0, worked = 0, archived = 0;
+    {
+      engine::RunWriter writer(desk.paths.store);
+      const auto left = [&](const std::string& name, const std::string& tags, bool began) {
+        engine::RunInfo info;
+        info.name = name;
+        info.tags = tags;
+        info.recipe = engine::to_resolved_yaml(shortRecipe(name));
+        const engine::RunId id = writer.create(info);
+        std::vector<engine::Event> events{{id, 0, engine::RunQueued{name}}};
+        if (began) events.push_back({id, 0, engine::RunStarted{"cpu", "float32"}});
+        writer.append(events);
+        return id;
+      };
+      waited = left("waited", "", false);
+      worked = left("worked", "", true);
+      archived = left("put away", "archived", false);
+    }
+    {
+      auto window = desk.open();
+      QTRY_COMPARE(window->bridge()->queue(), std::vector<engine::RunId>{waited});
+      auto* line = window->findChild<ui::WaitingLine*>();
+      QVERIFY(line->isVisible());
+      line->remove();
+      QVERIFY(window->bridge()->queue().empty() && !window->bridge()->queueHeld());
+      QVERIFY(!line->isVisible());
+      QTRY_COMPARE(window->bridge()->run(waited)->state, engine::RunState::cancelled);
+      for (engine::RunId id : {worked, archived})
+        QCOMPARE(window->bridge()->run(id)->state, engine::RunState::interrupted);
+    }
+    auto window = desk.open();
+    QVERIFY(window->bridge()->queue().empty());
+    QVERIFY(!window->findChild<ui::WaitingLine*>()->isVisible());
   }
 
   void a_second_plot_shares_the_axis_and_the_crosshair() {
