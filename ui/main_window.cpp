@@ -45,6 +45,9 @@ MainWindow::MainWindow(std::unique_ptr<EngineBridge> bridge, std::unique_ptr<QSe
   derived_ = new DerivedSeriesList(this);
   run_->setDerived(derived_);
   compare_->setDerived(derived_);
+  smoothing_ = new Smoothing(this);
+  run_->setSmoothing(smoothing_);
+  compare_->setSmoothing(smoothing_);
   tabs_ = new QTabWidget;
   tabs_->setDocumentMode(true);
   tabs_->tabBar()->setDrawBase(false);

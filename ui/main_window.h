@@ -37,6 +37,7 @@ class ModelPage;
 class QueuePanel;
 class RunPage;
 class RunPanel;
+class Smoothing;
 class TaskPage;
 class WaitingLine;
 
@@ -168,6 +169,7 @@ class MainWindow : public QMainWindow {
   WaitingLine* waiting_ = nullptr;
   std::vector<engine::RunId> kept_queue_;  ///< as the settings have it
   DerivedSeriesList* derived_ = nullptr;
+  Smoothing* smoothing_ = nullptr;
   WriteReport report_;
   engine::EvaluateSubject evaluate_;
   std::filesystem::path cache_;

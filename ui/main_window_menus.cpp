@@ -9,12 +9,14 @@
 #include <QPushButton>
 #include <QTimer>
 #include <QUndoGroup>
+#include <tuple>
 
 #include "ui/forms/schedule_editor.h"
 #include "ui/forms/stage_cards.h"
 #include "ui/layout_guard.h"
 #include "ui/main_window.h"
 #include "ui/models/run_list_model.h"
+#include "ui/models/smoothing.h"
 #include "ui/pages/compare_page.h"
 #include "ui/pages/compose_page.h"
 #include "ui/pages/run_page.h"
@@ -233,6 +235,12 @@ void MainWindow::buildViewMenu() {
     showPage(Compose);
     compose_->showLower(ComposePage::Yaml);
   });
+  view->addSeparator();
+  for (auto [text, kind, weight] : {std::tuple("Training curves smoothed, or as measured", Smoothing::Training, 0.85),
+                                    std::tuple("Accuracy curves smoothed, or as measured", Smoothing::Accuracy, 0.6)})
+    view->addAction(text, this, [this, which = kind, on = weight] {
+      smoothing_->set(which, smoothing_->of(which) > 0 ? 0 : on);
+    });
   view->addSeparator();
   QAction* runs = runs_dock_->toggleViewAction();
   runs->setShortcut(QKeySequence("Ctrl+Shift+L"));

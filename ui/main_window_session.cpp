@@ -73,6 +73,7 @@ void MainWindow::restoreSession() {
   compare_->showPaper(value("paper").toStringList());
   compare_->groupBy({value("group by").toString().toStdString(), Grouping::Spread(std::clamp(value("spread").toInt(), 0, 2))});
   derived_->restore(value("formulas").toStringList());
+  smoothing_->restore(settings_->value("smoothing").toList());
   std::vector<engine::RunId> ticked;
   for (const QVariant& id : value("ticked").toList())
     if (bridge_->run(id.toLongLong())) ticked.push_back(id.toLongLong());
@@ -118,6 +119,7 @@ void MainWindow::rememberSession() {
   keep("group by", QString::fromStdString(compare_->grouping().by));
   keep("spread", int(compare_->grouping().spread));
   keep("formulas", derived_->toSettings());
+  settings_->setValue("smoothing", smoothing_->toSettings());
   keep("go on", queue_panel_->goesOnAfterFailure());
 }
 

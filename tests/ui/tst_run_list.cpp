@@ -4,6 +4,7 @@
 #include <qcustomplot.h>
 
 #include <QAction>
+#include <QDoubleSpinBox>
 #include <QLabel>
 #include <QListView>
 #include <QMessageBox>
@@ -14,6 +15,7 @@
 #include "pictures.h"
 #include "ui/models/run_list_model.h"
 #include "ui/pages/compare_page.h"
+#include "ui/pages/run_page.h"
 #include "ui/plots/curve_plot.h"
 #include "ui/run_delegate.h"
 #include "ui/run_panel.h"
@@ -50,6 +52,12 @@ bool readsOut(ui::CurvePlot* plot) {
   for (QLabel* label : plot->findChildren<QLabel*>())
     if (label->isVisible() && label->text().contains("step")) return true;
   return false;
+}
+
+QDoubleSpinBox* box(QWidget* page, const QString& name) {
+  for (auto* one : page->findChildren<QDoubleSpinBox*>())
+    if (one->accessibleName() == name) return one;
+  return nullptr;
 }
 
 }  // namespace
@@ -236,6 +244,40 @@ class TestRunList : public QObject {
     QVERIFY(window->saveScreenshots(test::pictures(), "-beneath", {ui::MainWindow::Compare}));
     page->showBeneath({});
     QVERIFY(!page->curvesBeneath()->isVisible());
+  }
+
+  void smoothing_is_drawn_and_remembered() {
+    Desk desk;
+    engine::RunId id = 0;
+    {
+      auto window = desk.open();
+      id = finishedRun(*window, shortRecipe("smooth"));
+      window->runPanel()->select(id);
+      window->showPage(ui::MainWindow::Run);
+      auto* accuracy = box(window->runPage(), "Smoothing of the accuracy curves");
+      auto* training = box(window->runPage(), "Smoothing of the training series");
+      QVERIFY(accuracy && training);
+      QCOMPARE(accuracy->value(), 0.0);
+      QCOMPARE(training->value(), 0.85);
+      QCustomPlot* plot = plotOf(window->runPage()->accuracyPlot());
+      const int curves = int(window->runPage()->accuracyPlot()->curves().size()), before = plot->graphCount();
+      const QString exact = window->runPage()->accuracyPlot()->csv();
+      accuracy->setValue(0.5);
+      QCOMPARE(plot->graphCount(), before + curves);  // what was measured stays behind each
+      QCOMPARE(window->runPage()->accuracyPlot()->csv(), exact);
+      window->runPage()->showSeries("learning rate");
+      QVERIFY(!training->isEnabled());
+      window->close();
+    }
+    auto window = desk.open();
+    QCOMPARE(box(window->runPage(), "Smoothing of the accuracy curves")->value(), 0.5);
+    window->runPanel()->model()->setChosen({id});
+    window->comparePage()->showCurvesOf("hybrid");
+    auto* compared = box(window->comparePage(), "Smoothing of the curves");
+    QCOMPARE(compared->value(), 0.5);
+    QCOMPARE(plotOf(window->comparePage()->curves())->graphCount(), 4);  // line, measured, two edges of the interval
+    compared->setValue(0);
+    QCOMPARE(plotOf(window->comparePage()->curves())->graphCount(), 3);
   }
 };
 

@@ -18,6 +18,7 @@
 #include <QVBoxLayout>
 #include <set>
 
+#include "ui/forms/smoothing_box.h"
 #include "ui/models/table_text.h"
 #include "ui/plots/curve_plot.h"
 #include "ui/plots/scatter_plot.h"
@@ -85,7 +86,7 @@ void ComparePage::refresh() {
   const auto chosen_runs = chosen();
   stack_->setCurrentIndex(chosen_runs.empty() ? 0 : 1);
   if (chosen_runs.empty()) return;
-  for (QWidget* one : std::initializer_list<QWidget*>{x_, formula_, beneath_})
+  for (QWidget* one : std::initializer_list<QWidget*>{x_, formula_, beneath_, smooth_})
     one->setVisible(view_->currentIndex() == Curves);
   const QStringList names = labels(chosen_runs);
   rows_ = comparedRows(chosen_runs, names, grouping());

@@ -11,6 +11,7 @@
 #include "ui/models/ablation_model.h"
 #include "ui/models/comparison.h"
 #include "ui/models/rows_model.h"
+#include "ui/models/smoothing.h"
 #include "ui/models/x_axis.h"
 #include "ui/plots/bar_plot.h"
 #include "ui/theme.h"
@@ -29,6 +30,7 @@ namespace ui {
 class CurvePlot;
 class DerivedSeriesList;
 class ScatterPlot;
+class SmoothingBox;
 
 class ComparePage : public QWidget {
   Q_OBJECT
@@ -58,6 +60,7 @@ class ComparePage : public QWidget {
   QString tableText(AblationModel::Format format) const;  ///< of the table that is shown
   void exportFigure();
   void setDerived(DerivedSeriesList* series);  ///< not owned
+  void setSmoothing(Smoothing* smoothing);     ///< not owned
   void editFormulas();
   void showCurvesOf(const QString& title);  ///< an entry of the box beside the views
   void showBeneath(const QString& title);   ///< the same in a second plot over the same axis; empty: none
@@ -100,7 +103,9 @@ class ComparePage : public QWidget {
     QStringList kept{};               ///< ids of its curves
     std::vector<BarSeries>& legend;   ///< of both plots
     QStringList& lacking;             ///< rows that have not what is drawn
+    double smoothing = 0;
   };
+  static std::optional<Smoothing::Kind> kindOf(const QString& key);
   void fillCurves(Filling& to, const QString& key);
   void fillComponentCurves(Filling& to, const std::string& wanted);
   void fillFormulaCurves(Filling& to, const SeriesFormula& formula, const QString& name, const QString& unit);
@@ -123,6 +128,7 @@ class ComparePage : public QWidget {
 
   EngineBridge* bridge_;
   DerivedSeriesList* derived_ = nullptr;
+  Smoothing* smoothing_ = nullptr;
   /// The runs and labels whose differences are shown.
   std::pair<std::vector<engine::RunId>, QStringList> differences_of_;
   std::vector<engine::RunId> runs_;
@@ -149,6 +155,7 @@ class ComparePage : public QWidget {
   CurvePlot* curves_ = nullptr;
   CurvePlot* beneath_plot_ = nullptr;
   QComboBox* beneath_ = nullptr;
+  SmoothingBox* smooth_ = nullptr;
   ScatterPlot* scatter_ = nullptr;
   QStackedWidget* tables_ = nullptr;
   QTableView* table_view_ = nullptr;

@@ -6,6 +6,7 @@
 #include <QToolButton>
 
 #include "ui/forms/formula_dialog.h"
+#include "ui/forms/smoothing_box.h"
 #include "ui/pages/compare_page.h"
 #include "ui/plots/curve_plot.h"
 #include "ui/theme.h"
@@ -55,7 +56,7 @@ void ComparePage::putCurve(Filling& to, const QString& id, const QString& label,
                            const std::function<SeriesStyle(Scheme)>& style,
                            std::vector<CurvePoint> points) {
   to.kept << id;
-  if (!to.plot->curves().contains(id)) to.plot->setCurve({id, label, style, true, 0});
+  if (!to.plot->curves().contains(id)) to.plot->setCurve({id, label, style, true, to.smoothing});
   to.plot->setPoints(id, std::move(points));
 }
 
@@ -73,6 +74,7 @@ void ComparePage::refreshCurves() {
   std::vector<BarSeries> legend;
   QStringList lacking;
   Filling above{curves_, {}, legend, lacking}, below{beneath_plot_, {}, legend, lacking};
+  smooth_->setKind(kindOf(group_->currentData().toString()));
   fillCurves(above, group_->currentData().toString());
   const bool two = !beneath().isEmpty();
   beneath_plot_->setVisible(two);
@@ -107,7 +109,27 @@ void ComparePage::fitCurves() {
     if (!plot->isHidden()) plot->fit();
 }
 
+/// Nothing for what a schedule sets: its steps are exact.
+std::optional<Smoothing::Kind> ComparePage::kindOf(const QString& key) {
+  if (key.startsWith(k_formula)) return Smoothing::Measured;
+  if (!key.startsWith(k_logged)) return Smoothing::Accuracy;
+  const QString title = key.mid(QString(k_logged).size());
+  if (title == "learning rate") return std::nullopt;
+  return title == "training loss" || title == "tokens per second" ? Smoothing::Training : Smoothing::Measured;
+}
+
+void ComparePage::setSmoothing(Smoothing* smoothing) {
+  smoothing_ = smoothing;
+  smooth_->follow(smoothing);
+  connect(smoothing, &Smoothing::changed, this, [this] {
+    for (CurvePlot* plot : {curves_, beneath_plot_}) plot->clearCurves();
+    refresh();
+  });
+}
+
 void ComparePage::fillCurves(Filling& to, const QString& key) {
+  const auto kind = kindOf(key);
+  to.smoothing = smoothing_ && kind ? smoothing_->of(*kind) : 0;
   if (key.startsWith(k_logged)) {
     for (const Logged& one : k_series)
       if (key == QString(k_logged) + one.title)

@@ -11,6 +11,7 @@
 #include <QTableView>
 #include <QToolButton>
 
+#include "ui/forms/smoothing_box.h"
 #include "ui/models/table_text.h"
 #include "ui/pages/compare_page.h"
 #include "ui/pages/empty_state.h"
@@ -206,6 +207,7 @@ QWidget* ComparePage::buildView() {
   formula_->setText("ƒ…");
   formula_->setToolTip("A series by formula, such as hybrid - swa");
   formula_->setAccessibleName("Series by formula");
+  smooth_ = new SmoothingBox("curves");
   missing_ = noteLabel();
   missing_->setObjectName("missing series");
   missing_->hide();
@@ -230,7 +232,7 @@ QWidget* ComparePage::buildView() {
   auto* inside = new QVBoxLayout(card);
   inside->setContentsMargins(16, 8, 16, 8);
   inside->setSpacing(6);
-  inside->addLayout(segmentRow(views_, {"Bars", "Curves", "Scatter"}, {group_, formula_, tasks_}));
+  inside->addLayout(segmentRow(views_, {"Bars", "Curves", "Scatter"}, {smooth_, group_, formula_, tasks_}));
   auto* second = new QHBoxLayout;
   second->setSpacing(8);
   second->addWidget(beneath_);

@@ -95,7 +95,8 @@ void RunPage::refreshCurves(const RunData& shown) {
     const auto* points = shown.score(component, task());
     if (!accuracy_->curves().contains(id))
       accuracy_->setCurve(
-          {id, id, [id](Scheme s) { return componentStyle(id, s); }, component != "none", 0});
+          {id, id, [id](Scheme s) { return componentStyle(id, s); }, component != "none",
+           weight(Smoothing::Accuracy)});
     if (points)
       accuracy_->setPoints(id, over_(asCurve(*points, 100)));
     else

@@ -9,6 +9,7 @@
 
 #include "ui/engine_bridge.h"
 #include "ui/models/layer_series.h"
+#include "ui/models/smoothing.h"
 #include "ui/models/x_axis.h"
 
 class QComboBox;
@@ -26,6 +27,7 @@ class DeltaPanel;
 class GateLine;
 class HeatMap;
 class ScheduleStrip;
+class SmoothingBox;
 
 class RunPage : public QWidget {
   Q_OBJECT
@@ -49,6 +51,7 @@ class RunPage : public QWidget {
   void noteAt(std::int64_t step, const QString& text);  ///< drawn on the curves; empty: taken away
   void exportAccuracy();
   void setDerived(DerivedSeriesList* series);  ///< not owned
+  void setSmoothing(Smoothing* smoothing);     ///< not owned
   void editFormulas();
   void showSeries(const QString& name);  ///< of the lower plot, by the title in its box
   XAxis xAxis() const;
@@ -72,6 +75,8 @@ class RunPage : public QWidget {
   void refreshHeat(const RunData& shown);
   void refreshSeries(const RunData& shown);
   void refreshFormula(const RunData& shown, const QString& name);
+  double weight(std::optional<Smoothing::Kind> kind) const;
+  void redraw();
   void showAxis();
   void refreshMarks(const RunData& shown);
   void askNote(double x);
@@ -89,6 +94,7 @@ class RunPage : public QWidget {
   EngineBridge* bridge_;
   engine::RunId run_ = 0;
   DerivedSeriesList* derived_ = nullptr;
+  Smoothing* smoothing_ = nullptr;
   StepMap over_;                          ///< from steps to the axis shown
   std::map<QString, std::size_t> taken_;  ///< points of each curve already in its plot
   QStackedWidget* stack_ = nullptr;
@@ -98,6 +104,8 @@ class RunPage : public QWidget {
   QComboBox* series_ = nullptr;
   QComboBox* x_ = nullptr;
   QLabel* series_note_ = nullptr;
+  SmoothingBox* smooth_accuracy_ = nullptr;
+  SmoothingBox* smooth_loss_ = nullptr;
   CurvePlot* accuracy_ = nullptr;
   CurvePlot* loss_ = nullptr;
   ScheduleStrip* strip_ = nullptr;

@@ -10,6 +10,7 @@
 #include <QToolButton>
 #include <QVBoxLayout>
 
+#include "ui/forms/smoothing_box.h"
 #include "ui/models/run_list_model.h"
 #include "ui/pages/delta_panel.h"
 #include "ui/pages/empty_state.h"
@@ -193,6 +194,9 @@ QWidget* RunPage::buildPlots() {
   formula->setText("ƒ…");
   formula->setToolTip("A series by formula, such as hybrid - swa");
   formula->setAccessibleName("Series by formula");
+  smooth_accuracy_ = new SmoothingBox("accuracy curves");
+  smooth_accuracy_->setKind(Smoothing::Accuracy);
+  smooth_loss_ = new SmoothingBox("training series");
   series_note_ = noteLabel();
   series_note_->setProperty("role", "problem");
   series_note_->hide();
@@ -205,6 +209,7 @@ QWidget* RunPage::buildPlots() {
   head->addStretch();
   head->addWidget(x_);
   head->addWidget(tasks_);
+  head->addWidget(smooth_accuracy_);
   head->addWidget(fitButton(accuracy_));
   head->addWidget(exportButton(accuracy_));
   layout->addLayout(head);
@@ -216,6 +221,7 @@ QWidget* RunPage::buildPlots() {
   middle->addWidget(series_note_);
   middle->addWidget(series_);
   middle->addWidget(formula);
+  middle->addWidget(smooth_loss_);
   middle->addWidget(fitButton(loss_));
   middle->addWidget(exportButton(loss_));
   layout->addLayout(middle);

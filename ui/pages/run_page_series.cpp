@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "ui/forms/formula_dialog.h"
+#include "ui/forms/smoothing_box.h"
 #include "ui/pages/run_page.h"
 #include "ui/plots/curve_plot.h"
 #include "ui/theme.h"
@@ -14,6 +15,13 @@ namespace ui {
 namespace {
 
 constexpr char k_formula[] = "formula:";
+
+/// Nothing for what a schedule sets: its steps are exact.
+std::optional<Smoothing::Kind> kindOf(const QString& key) {
+  if (key == "train/learning_rate") return std::nullopt;
+  const bool every_step = key == "loss" || key.startsWith("train/") || key.startsWith("transfer/");
+  return every_step ? Smoothing::Training : Smoothing::Measured;
+}
 
 /// Of the axis of a training series.
 QString seriesUnit(const QString& key, const QString& title) {
@@ -28,13 +36,15 @@ QString seriesUnit(const QString& key, const QString& title) {
 void RunPage::refreshLoss(const RunData& shown) {
   loss_->setFullX(fullX(shown));
   const QString what = series_->currentData().toString();
+  const double smoothing = weight(kindOf(what));
+  smooth_loss_->setKind(kindOf(what));
   auto add = [&](const std::string& name, const QString& label,
-                 std::function<SeriesStyle(Scheme)> style, double smoothing) {
+                 std::function<SeriesStyle(Scheme)> style, double smoothed) {
     const auto it = shown.series.find(name);
     if (it == shown.series.end()) return;
     const QString id = QString::fromStdString(name);
     if (!loss_->curves().contains(id))
-      loss_->setCurve({id, label, std::move(style), false, smoothing});
+      loss_->setCurve({id, label, std::move(style), false, smoothed});
     std::size_t& taken = taken_[id];
     if (it->second.size() < taken) taken = 0;
     if (xAxis() != XAxis::step) {
@@ -57,7 +67,7 @@ void RunPage::refreshLoss(const RunData& shown) {
   if (what.startsWith(k_formula)) {
     refreshFormula(shown, what.mid(QString(k_formula).size()));
   } else if (what == "loss") {
-    add("train/loss", "training", plain(0, Qt::SolidLine, 1.5), 0.85);
+    add("train/loss", "training", plain(0, Qt::SolidLine, 1.5), smoothing);
     add("validation/loss", "validation", plain(1, Qt::DashLine, 1.5), 0);
   } else if (what == "transfer/") {
     int layers = 0;
@@ -70,9 +80,9 @@ void RunPage::refreshLoss(const RunData& shown) {
             return SeriesStyle{sequentialColor(layers > 1 ? 0.15 + 0.75 * i / (layers - 1) : 0.5),
                                Qt::SolidLine, 1.5, Marker::none, false};
           },
-          0.85);
+          smoothing);
   } else {
-    add(what.toStdString(), series_->currentText(), plain(0, Qt::SolidLine, 1.5), 0);
+    add(what.toStdString(), series_->currentText(), plain(0, Qt::SolidLine, 1.5), smoothing);
   }
 }
 
@@ -87,12 +97,30 @@ void RunPage::refreshFormula(const RunData& shown, const QString& name) {
                      [](Scheme s) {
                        return SeriesStyle{colorsFor(s).accent, Qt::SolidLine, 1.5, Marker::disc, true};
                      },
-                     true, 0});
+                     true, weight(Smoothing::Measured)});
   loss_->setPoints(name, over_(formula->curve(shown, task())));
   const QStringList missing = formula->missing(shown, task());
   if (missing.isEmpty()) return;
   series_note_->setText("This run has no " + missing.join(", no ") + ".");
   series_note_->show();
+}
+
+double RunPage::weight(std::optional<Smoothing::Kind> kind) const {
+  return smoothing_ && kind ? smoothing_->of(*kind) : 0;
+}
+
+void RunPage::setSmoothing(Smoothing* smoothing) {
+  smoothing_ = smoothing;
+  smooth_accuracy_->follow(smoothing);
+  smooth_loss_->follow(smoothing);
+  connect(smoothing, &Smoothing::changed, this, &RunPage::redraw);
+  redraw();
+}
+
+void RunPage::redraw() {
+  for (CurvePlot* plot : {accuracy_, loss_}) plot->clearCurves();
+  taken_.clear();
+  refresh();
 }
 
 void RunPage::setDerived(DerivedSeriesList* series) {
