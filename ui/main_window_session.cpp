@@ -71,7 +71,7 @@ void MainWindow::restoreSession() {
   runs_->showArchived(value("archived").toBool());
   queue_panel_->setGoesOnAfterFailure(value("go on").isNull() || value("go on").toBool());
   compare_->showPaper(value("paper").toStringList());
-  compare_->groupBy({value("group by").toString().toStdString(), Grouping::Spread(std::clamp(value("spread").toInt(), 0, 2))});
+  compare_->groupBy({value("group by").toString().toStdString(), Grouping::Spread(std::clamp(value("spread").toInt(), 0, 3))});
   derived_->restore(value("formulas").toStringList());
   smoothing_->restore(settings_->value("smoothing").toList());
   std::vector<engine::RunId> ticked;

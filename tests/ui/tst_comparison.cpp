@@ -103,6 +103,35 @@ class TestComparison : public QObject {
     QCOMPARE(rows[1].find("hybrid", "all")->half, ui::half95(0.01));  // one run alone: over examples
   }
 
+  void least_and_greatest_are_a_spread_with_two_sides() {
+    const ui::RunData a = run(1, "a", 0, 0.70, 0.6, "x"), b = run(2, "b", 1, 0.72, 0.6, "x"), c = run(3, "c", 2, 0.77, 0.6, "x"),
+                      d = run(4, "d", 0, 0.5, 0.5, "y");
+    const auto rows = ui::comparedRows({&a, &b, &c, &d}, {"a", "b", "c", "d"}, {.by = "setting", .spread = ui::Grouping::Spread::range});
+    QCOMPARE(rows.size(), std::size_t(2));
+    const ui::Estimate* e = rows[0].find("hybrid", "all");
+    QVERIFY(std::abs(e->value - 0.73) < 1e-12);
+    QVERIFY(std::abs(e->half - 0.03) < 1e-12 && std::abs(e->up() - 0.04) < 1e-12);
+    QCOMPARE(ui::estimateText(*e, false), QString("73.0 (70.0 to 77.0)"));
+    QVERIFY(e->note.contains("3 runs") && e->note.contains("min–max"));
+    QCOMPARE(ui::curveOf(rows[0], "hybrid", "all")[1].err, 0.0);
+    const ui::CurveRange range = ui::rangeOf(rows[0], "hybrid", "all");
+    QCOMPARE(range.low.size(), std::size_t(2));
+    QCOMPARE(range.low[1].y, 70.0);
+    QCOMPARE(range.high[1].y, 77.0);
+    QVERIFY(ui::rangeOf(rows[1], "hybrid", "all").low.empty());  // one run alone: its interval over examples
+    QCOMPARE(rows[1].find("hybrid", "all")->up(), ui::half95(0.01));
+
+    ui::AblationModel model;
+    model.setRows(rows, ui::AblationModel::Layout::components, "all");
+    const QStringList lines = model.text(ui::TableFormat::csv).split('\n');
+    QVERIFY2(lines[0].contains("hybrid_spread_below") && lines[0].contains("hybrid_spread_above") && lines[0].contains("spread"),
+             qPrintable(lines[0]));
+    QVERIFY2(lines[1].contains("min–max"), qPrintable(lines[1]));
+    QVERIFY2(lines[2].contains("95 % interval"), qPrintable(lines[2]));
+    model.setRows(ui::comparedRows({&a, &b}, {"a", "b"}), ui::AblationModel::Layout::components, "all");
+    QVERIFY(model.text(ui::TableFormat::csv).contains("hybrid_half_width_95"));
+  }
+
   void every_accuracy_table_of_the_paper_has_blocks() {
     QSet<QString> tables, ids;
     for (const ui::PaperBlock& b : ui::paperBlocks()) {

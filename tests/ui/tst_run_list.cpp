@@ -279,6 +279,32 @@ class TestRunList : public QObject {
     compared->setValue(0);
     QCOMPARE(plotOf(window->comparePage()->curves())->graphCount(), 3);
   }
+
+  void least_and_greatest_are_drawn_and_exported() {
+    Desk desk;
+    auto window = desk.open();
+    std::vector<engine::RunId> ids;
+    engine::Recipe recipe = shortRecipe("seeded");
+    for (recipe.seed = 0; recipe.seed < 3; ++recipe.seed) ids.push_back(finishedRun(*window, recipe));
+    window->runPanel()->model()->setChosen(ids);
+    window->showPage(ui::MainWindow::Compare);
+    ui::ComparePage* page = window->comparePage();
+    page->showCurvesOf("hybrid");
+    page->groupBy({.by = "setting", .spread = ui::Grouping::Spread::range});
+    QCOMPARE(page->curves()->curves().size(), 3);
+    const QString id = page->curves()->curves()[0];
+    const double mean = page->curves()->points(id).back().y;
+    QVERIFY(page->curves()->points(id + " min").back().y < mean);
+    QVERIFY(page->curves()->points(id + " max").back().y > mean);
+    QVERIFY(page->curves()->csv().contains("spread,spread_is\n") && page->curves()->csv().contains("min–max"));
+    bool named = false;
+    for (QLabel* label : page->findChildren<QLabel*>()) named = named || label->text() == "bands of groups: min–max";
+    QVERIFY(named);
+    QVERIFY(window->saveScreenshots(test::pictures(), "-range", {ui::MainWindow::Compare}));
+    page->groupBy({.by = "setting", .spread = ui::Grouping::Spread::interval});
+    QCOMPARE(page->curves()->curves().size(), 1);
+    QVERIFY(page->curves()->csv().contains("half_width_95"));
+  }
 };
 
 QTEST_MAIN(TestRunList)

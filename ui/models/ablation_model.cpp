@@ -172,20 +172,42 @@ QString AblationModel::text(Format format) const {
   return tableText(lines, int(lead_.size()), format);
 }
 
+/// Of the row's cells; empty where they have their 95 % intervals.
+QString AblationModel::spreadOf(const Row& row) const {
+  for (const auto& e : row.cells)
+    if (e && !e->spread.isEmpty()) return e->spread;
+  return {};
+}
+
+/// Another spread than the interval has columns for both of its sides, and one that says what it is.
+bool AblationModel::otherSpread() const {
+  return std::any_of(rows_.begin(), rows_.end(), [this](const Row& r) { return !spreadOf(r).isEmpty(); });
+}
+
 QStringList AblationModel::dataHead() const {
   QStringList head = lead_;
+  const bool other = otherSpread();
   for (const Head& h : heads_) {
     const QString key = QString::fromStdString(h.key);
-    head << key << key + "_half_width_95";
+    head << key;
+    if (other)
+      head << key + "_spread_below" << key + "_spread_above";
+    else
+      head << key + "_half_width_95";
   }
+  if (other) head << "spread";
   return head << "step";
 }
 
 QStringList AblationModel::dataLine(const Row& row) const {
   QStringList parts = row.words;
-  for (const auto& e : row.cells)
-    parts << (e ? QString::number(e->value, 'g', 17) : QString())
-          << (e ? QString::number(e->half, 'g', 17) : QString());
+  const bool other = otherSpread();
+  const auto exact = [](double value) { return QString::number(value, 'g', 17); };
+  for (const auto& e : row.cells) {
+    parts << (e ? exact(e->value) : QString()) << (e ? exact(e->half) : QString());
+    if (other) parts << (e ? exact(e->up()) : QString());
+  }
+  if (other) parts << (spreadOf(row).isEmpty() ? QString("95 % interval") : spreadOf(row));
   return parts << (row.printed ? QString("as printed") : QString::number(row.step));
 }
 

@@ -28,7 +28,7 @@ class AblationModel : public QAbstractTableModel {
   QVariant headerData(int section, Qt::Orientation orientation, int role) const override;
 
   /// Markdown and LaTeX as shown; CSV and TSV with every digit and the half widths in columns of
-  /// their own.
+  /// their own; where groups have another spread, both of its sides and its name.
   QString text(Format format) const;
 
  private:
@@ -47,6 +47,8 @@ class AblationModel : public QAbstractTableModel {
   QString shown(const Row& row, int column) const;
   std::string componentAt(const Row& row, std::size_t cell) const;
   void addTaskRows(const ComparedRow& row, const std::vector<std::string>& tasks);
+  QString spreadOf(const Row& row) const;
+  bool otherSpread() const;
   QStringList dataHead() const;
   QStringList dataLine(const Row& row) const;
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
-#include <tuple>
 
 namespace ui {
 namespace {
@@ -28,14 +27,23 @@ std::map<ScoreKey, Estimate> lastEstimates(const RunData& run) {
   return out;
 }
 
-/// Mean and half width of what Grouping::Spread says.
-std::pair<double, double> meanOf(const std::vector<double>& values, Grouping::Spread spread) {
+/// Mean, and the parts below and above it of what Grouping::Spread says.
+struct Middle {
+  double value, below, above;
+};
+Middle middleOf(const std::vector<double>& values, Grouping::Spread spread) {
   const engine::Estimate mean = engine::t_interval(values);
-  if (spread == Grouping::Spread::interval || values.size() < 2) return {mean.value, mean.half()};
+  if (spread == Grouping::Spread::interval || values.size() < 2)
+    return {mean.value, mean.half(), mean.half()};
+  if (spread == Grouping::Spread::range) {
+    const auto [low, high] = std::minmax_element(values.begin(), values.end());
+    return {mean.value, mean.value - *low, *high - mean.value};
+  }
   double squares = 0;
   for (double v : values) squares += (v - mean.value) * (v - mean.value);
   const double n = double(values.size()), deviation = std::sqrt(squares / (n - 1));
-  return {mean.value, spread == Grouping::Spread::deviation ? deviation : deviation / std::sqrt(n)};
+  const double half = spread == Grouping::Spread::deviation ? deviation : deviation / std::sqrt(n);
+  return {mean.value, half, half};
 }
 
 std::map<ScoreKey, Estimate> overRuns(const std::vector<const RunData*>& runs, Grouping::Spread spread) {
@@ -50,7 +58,11 @@ std::map<ScoreKey, Estimate> overRuns(const std::vector<const RunData*>& runs, G
         e.n = points.back().n;
       }
   for (auto& [key, e] : out) {
-    std::tie(e.value, e.half) = meanOf(values[key], spread);
+    const Middle middle = middleOf(values[key], spread);
+    e.value = middle.value;
+    e.half = middle.below;
+    if (spread == Grouping::Spread::range) e.above = middle.above;
+    if (spread != Grouping::Spread::interval) e.spread = spreadText(spread).remove("± ");
     e.note = QString("mean over %1 runs, ").arg(values[key].size()) + spreadText(spread);
   }
   return out;
@@ -82,6 +94,8 @@ QString spreadText(Grouping::Spread spread) {
       return "± standard deviation";
     case Grouping::Spread::error:
       return "± standard error";
+    case Grouping::Spread::range:
+      return "min–max";
     default:
       return "± 95 %";
   }
@@ -148,38 +162,72 @@ std::vector<ComparedRow> triedRows(const RunData& run, const QString& name) {
   return out;
 }
 
-/// One run's own curve; of several, their mean at the steps that all have.
-static std::vector<CurvePoint> meanCurve(std::vector<std::vector<CurvePoint>> curves,
-                                         Grouping::Spread spread) {
-  if (curves.empty()) return {};
-  if (curves.size() == 1) return std::move(curves[0]);
-  std::map<double, std::vector<double>> at;
-  for (const auto& curve : curves)
-    for (const CurvePoint& p : curve) at[p.x].push_back(p.y);
-  std::vector<CurvePoint> out;
-  for (const auto& [step, values] : at) {
-    if (values.size() != curves.size()) continue;
-    const auto [mean, half] = meanOf(values, spread);
-    out.push_back({step, mean, half});
-  }
-  return out;
-}
+namespace {
 
-std::vector<CurvePoint> curveOf(const ComparedRow& row, const std::string& component,
-                                const std::string& task) {
-  std::vector<std::vector<CurvePoint>> curves;
+using Curves = std::vector<std::vector<CurvePoint>>;
+
+Curves curvesOf(const ComparedRow& row, const std::string& component, const std::string& task) {
+  Curves curves;
   for (const RunData* run : row.runs) {
     const auto* points = run->score(component, task);
     curves.push_back(points ? asCurve(*points, 100) : std::vector<CurvePoint>{});
   }
-  return meanCurve(std::move(curves), row.spread);
+  return curves;
 }
 
+Curves curvesOf(const ComparedRow& row, const SeriesFormula& formula, const std::string& task) {
+  Curves curves;
+  for (const RunData* run : row.runs) curves.push_back(formula.curve(*run, task));
+  return curves;
+}
+
+/// The runs' values at the steps that all have.
+std::map<double, std::vector<double>> inCommon(const Curves& curves) {
+  std::map<double, std::vector<double>> at;
+  for (const auto& curve : curves)
+    for (const CurvePoint& p : curve) at[p.x].push_back(p.y);
+  std::erase_if(at, [&](const auto& step) { return step.second.size() != curves.size(); });
+  return at;
+}
+
+/// One run's own curve; of several, their mean.
+std::vector<CurvePoint> meanCurve(Curves curves, Grouping::Spread spread) {
+  if (curves.empty()) return {};
+  if (curves.size() == 1) return std::move(curves[0]);
+  std::vector<CurvePoint> out;
+  for (const auto& [step, values] : inCommon(curves)) {
+    const Middle middle = middleOf(values, spread);
+    out.push_back({step, middle.value, spread == Grouping::Spread::range ? 0 : middle.below});
+  }
+  return out;
+}
+
+CurveRange rangeOfCurves(const Curves& curves, Grouping::Spread spread) {
+  CurveRange out;
+  if (spread != Grouping::Spread::range || curves.size() < 2) return out;
+  for (const auto& [step, values] : inCommon(curves)) {
+    const auto [low, high] = std::minmax_element(values.begin(), values.end());
+    out.low.push_back({step, *low, 0});
+    out.high.push_back({step, *high, 0});
+  }
+  return out;
+}
+
+}  // namespace
+
+std::vector<CurvePoint> curveOf(const ComparedRow& row, const std::string& component,
+                                const std::string& task) {
+  return meanCurve(curvesOf(row, component, task), row.spread);
+}
 std::vector<CurvePoint> curveOf(const ComparedRow& row, const SeriesFormula& formula,
                                 const std::string& task) {
-  std::vector<std::vector<CurvePoint>> curves;
-  for (const RunData* run : row.runs) curves.push_back(formula.curve(*run, task));
-  return meanCurve(std::move(curves), row.spread);
+  return meanCurve(curvesOf(row, formula, task), row.spread);
+}
+CurveRange rangeOf(const ComparedRow& row, const std::string& component, const std::string& task) {
+  return rangeOfCurves(curvesOf(row, component, task), row.spread);
+}
+CurveRange rangeOf(const ComparedRow& row, const SeriesFormula& formula, const std::string& task) {
+  return rangeOfCurves(curvesOf(row, formula, task), row.spread);
 }
 
 std::vector<std::string> comparedComponents(const std::vector<ComparedRow>& rows,
@@ -211,14 +259,15 @@ std::vector<std::string> comparedTasks(const std::vector<ComparedRow>& rows) {
 QString estimateText(const Estimate& e, bool difference) {
   if (!e.printed.isEmpty()) return e.printed;
   if (!std::isfinite(e.value)) return "–";
-  QString text = QString::number(std::abs(e.value * 100), 'f', 1);
-  if (text != "0.0") {
-    if (e.value < 0)
-      text = "−" + text;
-    else if (difference)
-      text = "+" + text;
-  }
-  if (e.half > 0) text += QString(" ± %1").arg(e.half * 100, 0, 'f', 1);
+  const auto number = [difference](double value) {
+    const QString text = QString::number(std::abs(value * 100), 'f', 1);
+    return text == "0.0" ? text : (value < 0 ? "−" : difference ? "+" : "") + text;
+  };
+  QString text = number(e.value);
+  if (e.above >= 0)
+    text += QString(" (%1 to %2)").arg(number(e.value - e.half), number(e.value + e.above));
+  else if (e.half > 0)
+    text += QString(" ± %1").arg(e.half * 100, 0, 'f', 1);
   return text;
 }
 

@@ -19,22 +19,27 @@ namespace ui {
 /// A score or a difference as it is shown.
 struct Estimate {
   double value = 0;  ///< accuracy or difference, 0…1
-  double half = 0;   ///< half width of the 95 % interval; 0: none
+  double half = 0;   ///< half width of the 95 % interval, or of another `spread`; 0: none
   double step = 0;
   std::int64_t n = 0;  ///< examples
   QString printed{};   ///< the paper's own text; empty where it was measured here
   QString note{};      ///< where the number comes from, for the tooltip
+  QString spread{};    ///< what `half` is; empty: the 95 % interval
+  double above = -1;   ///< the spread's part above the value where `half` is the one below; negative: both are `half`
+
+  double up() const { return above < 0 ? half : above; }
 };
 
 /// How runs become rows.
 struct Grouping {
-  /// What stands behind a mean: its 95 % Student interval, the runs' standard deviation, or the mean's standard error.
-  enum class Spread { interval, deviation, error };
+  /// What stands behind a mean: its 95 % Student interval, the runs' standard deviation, the mean's standard error, or the
+  /// least and the greatest of the runs.
+  enum class Spread { interval, deviation, error, range };
   std::string by{};  ///< empty: a row a run; "setting": equal recipes but for name and seed; else a path of the recipe
   Spread spread = Spread::interval;
   bool operator==(const Grouping&) const = default;
 };
-QString spreadText(Grouping::Spread spread);  ///< "± 95 %", "± standard deviation", "± standard error"
+QString spreadText(Grouping::Spread spread);  ///< "± 95 %", "± standard deviation", "± standard error", "min–max"
 
 /// One line of the comparison.
 struct ComparedRow {
@@ -62,6 +67,13 @@ std::vector<CurvePoint> curveOf(const ComparedRow& row, const std::string& compo
 /// The same of a formula.
 std::vector<CurvePoint> curveOf(const ComparedRow& row, const SeriesFormula& formula,
                                 const std::string& task);
+
+/// The least and the greatest at the same steps, where the row is a group whose spread is that; else nothing.
+struct CurveRange {
+  std::vector<CurvePoint> low, high;
+};
+CurveRange rangeOf(const ComparedRow& row, const std::string& component, const std::string& task);
+CurveRange rangeOf(const ComparedRow& row, const SeriesFormula& formula, const std::string& task);
 
 /// Rows of the paper that belong together: one model at one time of one table, by component.
 struct PaperBlock {

@@ -168,7 +168,7 @@ void ComparePage::refreshBars() {
   auto bar = [](const ComparedRow& row, const std::string& c,
                 const std::string& t) -> std::optional<Bar> {
     const Estimate* e = row.find(c, t);
-    return e ? std::optional(Bar{e->value * 100, e->half * 100}) : std::nullopt;
+    return e ? std::optional(Bar{e->value * 100, e->half * 100, e->up() * 100, e->spread}) : std::nullopt;
   };
   auto percent = [](const Estimate* e) { return e ? std::optional(e->value * 100) : std::nullopt; };
   if (component.empty()) {
@@ -217,7 +217,8 @@ void ComparePage::refreshScatter() {
     const Estimate* y = row.find("hybrid", task());
     if (x && y)
       points.push_back(
-          {row.name, style, x->value * 100, x->half * 100, y->value * 100, y->half * 100});
+          {row.name, style, x->value * 100, x->half * 100, y->value * 100, y->half * 100,
+           x->up() * 100, y->up() * 100, y->spread});
   };
   for (std::size_t r = 0; r < rows_.size(); ++r)
     add(rows_[r], [r](Scheme s) { return runStyle(componentStyle("hybrid", s), int(r), s); });
@@ -302,7 +303,7 @@ void ComparePage::groupBy(const Grouping& grouping) {
   if (by_->findData(by) < 0) by_->addItem("by " + by, by);
   by_->setCurrentIndex(by_->findData(by));
   spread_->setCurrentIndex(int(grouping.spread));
-  refresh();
+  redrawCurves();
 }
 
 Grouping ComparePage::grouping() const {

@@ -110,8 +110,10 @@ class ComparePage : public QWidget {
   void fillComponentCurves(Filling& to, const std::string& wanted);
   void fillFormulaCurves(Filling& to, const SeriesFormula& formula, const QString& name, const QString& unit);
   static void putCurve(Filling& to, const QString& id, const QString& label,
-                       const std::function<SeriesStyle(Scheme)>& style, std::vector<CurvePoint> points);
+                       const std::function<SeriesStyle(Scheme)>& style, const ComparedRow* row,
+                       std::vector<CurvePoint> points, const CurveRange& range);
   QWidget* buildCurves();
+  void redrawCurves();
   void alignCurves();
   void fitCurves();
   StepMap over(const ComparedRow& row);

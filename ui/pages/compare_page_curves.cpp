@@ -32,6 +32,10 @@ constexpr Logged k_series[] = {
     {"Δ linear − none", "delta_la_na", "points"},
 };
 
+CurveRange mapped(const StepMap& map, CurveRange range) {
+  return {map(std::move(range.low)), map(std::move(range.high))};
+}
+
 }  // namespace
 
 void ComparePage::addCurveChoices(QStringList& titles, QStringList& keys) const {
@@ -53,11 +57,16 @@ void ComparePage::addCurveChoices(QStringList& titles, QStringList& keys) const 
 }
 
 void ComparePage::putCurve(Filling& to, const QString& id, const QString& label,
-                           const std::function<SeriesStyle(Scheme)>& style,
-                           std::vector<CurvePoint> points) {
+                           const std::function<SeriesStyle(Scheme)>& style, const ComparedRow* row,
+                           std::vector<CurvePoint> points, const CurveRange& range) {
   to.kept << id;
-  if (!to.plot->curves().contains(id)) to.plot->setCurve({id, label, style, true, to.smoothing});
+  const bool other = row && row->runs.size() > 1 && row->spread != Grouping::Spread::interval;
+  const QString spread = other ? spreadText(row->spread).remove("± ") : QString();
+  if (!to.plot->curves().contains(id))
+    to.plot->setCurve({id, label, style, true, row ? to.smoothing : 0, spread});
   to.plot->setPoints(id, std::move(points));
+  to.plot->setRange(id, range.low, range.high);
+  if (!range.low.empty()) to.kept << id + " min" << id + " max";
 }
 
 /// Seeds of one setting have the plan of the first; their times differ, and the first one's stand for all.
@@ -121,10 +130,13 @@ std::optional<Smoothing::Kind> ComparePage::kindOf(const QString& key) {
 void ComparePage::setSmoothing(Smoothing* smoothing) {
   smoothing_ = smoothing;
   smooth_->follow(smoothing);
-  connect(smoothing, &Smoothing::changed, this, [this] {
-    for (CurvePlot* plot : {curves_, beneath_plot_}) plot->clearCurves();
-    refresh();
-  });
+  connect(smoothing, &Smoothing::changed, this, &ComparePage::redrawCurves);
+}
+
+/// How they are drawn has changed, not what.
+void ComparePage::redrawCurves() {
+  for (CurvePlot* plot : {curves_, beneath_plot_}) plot->clearCurves();
+  refresh();
 }
 
 void ComparePage::fillCurves(Filling& to, const QString& key) {
@@ -166,7 +178,7 @@ void ComparePage::fillComponentCurves(Filling& to, const std::string& wanted) {
           [c, r](Scheme s) {
             return runStyle(componentStyle(QString::fromStdString(c), s), int(r), s);
           },
-          std::move(points));
+          &rows_[r], std::move(points), mapped(map, rangeOf(rows_[r], c, task())));
     }
   }
   for (const ComparedRow& row : printed())
@@ -179,7 +191,7 @@ void ComparePage::fillComponentCurves(Filling& to, const std::string& wanted) {
               SeriesStyle style = componentStyle(QString::fromStdString(c), s);
               return SeriesStyle{style.color, Qt::DashLine, 1.2, Marker::none, false};
             },
-            {{first, e->value * 100, 0}, {last, e->value * 100, 0}});
+            nullptr, {{first, e->value * 100, 0}, {last, e->value * 100, 0}}, {});
   for (const std::string& c : components)
     to.legend.push_back({QString::fromStdString(c),
                          [c](Scheme sc) { return componentStyle(QString::fromStdString(c), sc); },
@@ -199,11 +211,12 @@ void ComparePage::fillFormulaCurves(Filling& to, const SeriesFormula& formula, c
     }
     missing.removeDuplicates();
     if (!missing.isEmpty()) to.lacking << rows_[r].name + " (no " + missing.join(", no ") + ")";
+    const StepMap map = over(rows_[r]);
     putCurve(
         to, QString("%1/%2/%3").arg(rows_[r].runs[0]->info.id).arg(rows_[r].runs.size()).arg(name),
         rows_[r].name,
-        [r](Scheme s) { return runStyle(componentStyle("hybrid", s), int(r), s); },
-        over(rows_[r])(curveOf(rows_[r], formula, task())));
+        [r](Scheme s) { return runStyle(componentStyle("hybrid", s), int(r), s); }, &rows_[r],
+        map(curveOf(rows_[r], formula, task())), mapped(map, rangeOf(rows_[r], formula, task())));
   }
   to.legend.push_back({name, [](Scheme s) { return componentStyle("hybrid", s); }, {}, {}});
 }

@@ -221,8 +221,9 @@ QWidget* ComparePage::buildView() {
   by_->addItem("seeds together", "setting");
   spread_ = new QComboBox;
   spread_->setAccessibleName("What stands behind a mean");
-  spread_->setToolTip("Student's 95 % interval of the mean, the runs' standard deviation, or the mean's standard error");
-  for (auto spread : {Grouping::Spread::interval, Grouping::Spread::deviation, Grouping::Spread::error})
+  spread_->setToolTip("Student's 95 % interval of the mean, the runs' standard deviation, the mean's standard error, or the least and "
+                      "the greatest of the runs. A run that stands alone keeps its 95 % interval over examples");
+  for (auto spread : {Grouping::Spread::interval, Grouping::Spread::deviation, Grouping::Spread::error, Grouping::Spread::range})
     spread_->addItem(spreadText(spread));
   views_ = new QButtonGroup(this);
   legend_ = new QHBoxLayout;
@@ -244,7 +245,7 @@ QWidget* ComparePage::buildView() {
   inside->addWidget(missing_);
   connect(views_, &QButtonGroup::idClicked, this, [this](int i) { showView(View(i)); });
   connect(by_, &QComboBox::activated, this, &ComparePage::refresh);
-  connect(spread_, &QComboBox::activated, this, &ComparePage::refresh);
+  connect(spread_, &QComboBox::activated, this, &ComparePage::redrawCurves);
   connect(tasks_, &QComboBox::activated, this, &ComparePage::refresh);
   for (QComboBox* box : {group_, beneath_})
     connect(box, &QComboBox::activated, this, [this] {
@@ -347,6 +348,14 @@ void ComparePage::fillLegend(const std::vector<BarSeries>& series) {
     legend_->addSpacing(10);
   };
   for (const BarSeries& s : series) add(s.style(schemeOf(this)), s.label);
+  if (std::any_of(rows_.begin(), rows_.end(), [](const ComparedRow& r) { return r.runs.size() > 1; })) {
+    auto* text = new QLabel(QString(view_->currentIndex() == Curves ? "bands of groups: " : "whiskers of groups: ") +
+                            spreadText(grouping().spread));
+    text->setProperty("role", "secondary");
+    useFont(text, TextRole::secondary);
+    legend_->addWidget(text);
+    legend_->addSpacing(10);
+  }
   if (!paper_.isEmpty()) {
     const Colors& c = colorsOf(this);
     add({view_->currentIndex() == Scatter ? c.secondary : c.text, Qt::DashLine, 1.6,

@@ -160,11 +160,12 @@ QString BarPlot::tipAt(QPoint at) const {
   const auto value = std::size_t(group) < s.bars.size() ? s.bars[std::size_t(group)] : std::nullopt;
   QStringList lines;
   if (value)
-    lines << QString("%1 · %2: %3 [%4, %5]")
+    lines << QString("%1 · %2: %3 [%4, %5]%6")
                  .arg(d.groups[int(group)], s.label)
                  .arg(value->value, 0, 'f', 2)
                  .arg(value->value - value->half, 0, 'f', 2)
-                 .arg(value->value + value->up, 0, 'f', 2);
+                 .arg(value->value + value->up, 0, 'f', 2)
+                 .arg(value->spread.isEmpty() ? QString() : ", " + value->spread);
   for (const BarSeries::Level& level : s.levels)
     if (const auto v = std::size_t(group) < level.values.size() ? level.values[std::size_t(group)]
                                                                 : std::nullopt)
@@ -173,22 +174,29 @@ QString BarPlot::tipAt(QPoint at) const {
 }
 
 QString BarPlot::csv() const {
-  QString text = "group,series,value,low_95,high_95\n";
+  bool other = false;
+  for (const BarSeries& s : impl_->series)
+    for (const auto& bar : s.bars) other = other || (bar && !bar->spread.isEmpty());
+  QString text = other ? "group,series,value,low,high,spread\n" : "group,series,value,low_95,high_95\n";
+  const auto tail = [other](const QString& spread) {
+    return !other ? QString("\n") : "," + (spread.isEmpty() ? QString("95 % interval") : spread) + "\n";
+  };
   for (const BarSeries& s : impl_->series)
     for (std::size_t g = 0; g < s.bars.size(); ++g)
       if (s.bars[g])
-        text += QString("\"%1\",%2,%3,%4,%5\n")
+        text += QString("\"%1\",%2,%3,%4,%5")
                     .arg(impl_->groups.value(int(g)), s.label,
                          QString::number(s.bars[g]->value, 'g', 17),
                          QString::number(s.bars[g]->value - s.bars[g]->half, 'g', 17),
-                         QString::number(s.bars[g]->value + s.bars[g]->up, 'g', 17));
+                         QString::number(s.bars[g]->value + s.bars[g]->up, 'g', 17)) +
+                tail(s.bars[g]->spread);
   for (const BarSeries& s : impl_->series)
     for (const BarSeries::Level& level : s.levels)
       for (std::size_t g = 0; g < level.values.size(); ++g)
         if (level.values[g])
-          text += QString("\"%1\",\"%2 as printed, %3\",%4,,\n")
+          text += QString("\"%1\",\"%2 as printed, %3\",%4,,%5\n")
                       .arg(impl_->groups.value(int(g)), s.label, level.label,
-                           QString::number(*level.values[g], 'g', 17));
+                           QString::number(*level.values[g], 'g', 17), other ? "," : "");
   return text;
 }
 

@@ -13,8 +13,9 @@ namespace ui {
 
 struct Bar {
   double value = 0;
-  double half = 0;  ///< half width of the 95 % interval; 0: none
-  double up = half;  ///< its part above the value, where the interval is not symmetric
+  double half = 0;  ///< half width of the 95 % interval, or of another `spread`; 0: none
+  double up = half;  ///< its part above the value, where it is not symmetric
+  QString spread{};  ///< what the whisker is; empty: the 95 % interval
 };
 
 struct BarSeries {

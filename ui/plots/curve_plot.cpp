@@ -302,6 +302,7 @@ void CurvePlot::refresh() {
   const QCPRange before = d.plot->xAxis->range();
   if (d.follow) d.autoscale();
   d.feed(d.settled.isActive());
+  d.fillRanges();
   d.margins(this);
   const bool empty = std::none_of(d.curves.begin(), d.curves.end(),
                                   [](const auto& c) { return !c.second.points().empty(); });

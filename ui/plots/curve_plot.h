@@ -23,6 +23,8 @@ struct CurveSpec {
   std::function<SeriesStyle(Scheme)> style;
   bool band = false;     ///< draw CurvePoint::err
   double smoothing = 0;  ///< weight of the moving average, 0..1
+  QString spread{};      ///< what CurvePoint::err is; empty: the half width of the 95 % interval
+  bool edge = false;     ///< bounds the range of another curve: a curve without line, name and read-out of its own
 };
 
 /// What x counts.
@@ -52,6 +54,8 @@ class CurvePlot : public QWidget {
   void setPoints(const QString& id, const std::vector<CurvePoint>& points);  ///< replaces all; x rising
   /// Adds all of `points` from the given place on; a lower x cuts the curve back to it.
   void append(const QString& id, const CurvePoints& points, std::size_t from = 0);
+  /// A filled range around a curve that is there, as curves "<id> min" and "<id> max"; empty: none. x rising.
+  void setRange(const QString& id, const std::vector<CurvePoint>& low, const std::vector<CurvePoint>& high);
   void removeCurve(const QString& id);
   void clearCurves();
   void setCurveShown(const QString& id, bool shown);
@@ -82,7 +86,8 @@ class CurvePlot : public QWidget {
   QString readOut(double x) const;  ///< nearest point of every shown curve, plain text
   int replotCount() const;          ///< for tests: full replots so far
 
-  QString csv() const;                       ///< every point: curve,<word of x>,value,half_width_95
+  /// Every point: curve,<word of x>,value,half_width_95; spread and spread_is instead where a curve has another one.
+  QString csv() const;
   bool exportTo(const QString& file);  ///< by suffix: png, svg, pdf, csv
   void showExportDialog();
   /// As drawing commands, for a report. A plot that was never shown gets that size.

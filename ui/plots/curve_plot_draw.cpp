@@ -251,7 +251,7 @@ void CurvePlot::Impl::placeLabels(const CurvePlot*) {
   for (const QString& id : order) {
     Curve& curve = curves.at(id);
     curve.label->setVisible(false);
-    if (!curve.shown || curve.points().empty()) continue;
+    if (!curve.shown || curve.points().empty() || curve.spec.edge) continue;
     const CurvePoint* end = nearest(curve.points(), plot->xAxis->range().upper);
     double y = end->y;
     if (curve.spec.smoothing > 0) y = curve.average.data().points().back().y;
@@ -335,8 +335,9 @@ void CurvePlot::Impl::placeCorner(const CurvePlot* owner) {
   double best = INFINITY;
   for (const QString& id : order) {
     const Curve& curve = curves.at(id);
-    const CurvePoint* p = curve.shown ? nearest(curve.points(), *cross_x) : nullptr;
+    const CurvePoint* p = curve.shown && !curve.spec.edge ? nearest(curve.points(), *cross_x) : nullptr;
     if (!p) continue;
+    const auto low = curves.find(id + " min"), high = curves.find(id + " max");
     if (std::abs(p->x - *cross_x) < best) {
       best = std::abs(p->x - *cross_x);
       step = p->x;
@@ -354,6 +355,10 @@ void CurvePlot::Impl::placeCorner(const CurvePlot* owner) {
                      exactNumber(p->y * factor, decimals),
                      curve.spec.band && p->err > 0
                          ? "&nbsp;±&nbsp;" + exactNumber(p->err * factor, decimals)
+                     : low != curves.end() && high != curves.end()
+                         ? QString("&nbsp;(%1 to %2)")
+                               .arg(exactNumber(nearest(low->second.points(), p->x)->y * factor, decimals),
+                                    exactNumber(nearest(high->second.points(), p->x)->y * factor, decimals))
                          : QString());
   }
   if (rows.isEmpty()) {

@@ -1,4 +1,5 @@
 #include <QFileDialog>
+#include <algorithm>
 #include <charconv>
 #include <iterator>
 #include <string>
@@ -26,13 +27,18 @@ void addNumber(std::string& text, double value) {
 }  // namespace
 
 QString CurvePlot::csv() const {
-  std::string text = "curve," + impl_->x_axis.word.toStdString() + ",value,half_width_95\n";
+  const bool other = std::any_of(impl_->curves.begin(), impl_->curves.end(),
+                                 [](const auto& c) { return !c.second.spec.spread.isEmpty(); });
+  std::string text = "curve," + impl_->x_axis.word.toStdString() + ",value," +
+                     (other ? "spread,spread_is\n" : "half_width_95\n");
   for (const QString& id : impl_->order) {
     const std::string name = csvField(id);
+    const QString& spread = impl_->curves.at(id).spec.spread;
+    const std::string end = !other ? "\n" : "," + csvField(spread.isEmpty() ? "95 % interval" : spread) + "\n";
     for (const CurvePoint& p : impl_->curves.at(id).points()) {
       text += name;
       for (double value : {p.x, p.y, p.err}) addNumber(text += ',', value);
-      text += '\n';
+      text += end;
     }
   }
   return QString::fromStdString(text);
@@ -42,7 +48,7 @@ QString CurvePlot::readOut(double x) const {
   QStringList parts;
   for (const QString& id : impl_->order) {
     const Curve& curve = impl_->curves.at(id);
-    const CurvePoint* p = curve.shown ? nearest(curve.points(), x) : nullptr;
+    const CurvePoint* p = curve.shown && !curve.spec.edge ? nearest(curve.points(), x) : nullptr;
     if (p)
       parts << QString("%1 %2").arg(curve.spec.label,
                                     exactNumber(p->y * impl_->factor, impl_->decimals));

@@ -62,6 +62,7 @@ struct CurvePlot::Impl {
   void autoscale();
   void autoscaleY();
   void feed(bool coarse);
+  void fillRanges();
   void usePens(bool fast);
   void placeLabels(const CurvePlot* owner);
   void placeMarks(const CurvePlot* owner);

@@ -46,9 +46,9 @@ void ScatterPlot::Impl::scale() {
   double x0 = 0, x1 = 0, y0 = 1e300, y1 = -1e300;
   for (const ScatterPoint& p : points) {
     x0 = std::min(x0, p.x - p.x_half);
-    x1 = std::max(x1, p.x + p.x_half);
+    x1 = std::max(x1, p.x + p.x_up);
     y0 = std::min(y0, p.y - p.y_half);
-    y1 = std::max(y1, p.y + p.y_half);
+    y1 = std::max(y1, p.y + p.y_up);
   }
   if (points.empty()) y0 = 0, y1 = 1;
   const double dx = std::max(x1 - x0, 1.0), dy = std::max(y1 - y0, 1.0);
@@ -72,18 +72,18 @@ void ScatterPlot::rebuild() {
     mark->setLineStyle(QCPGraph::lsNone);
     mark->setScatterStyle(scatterStyle(style, c.panel, 8));
     mark->addData(p.x, p.y);
-    auto whisker = [&](QCPErrorBars::ErrorType type, double half) {
-      if (half <= 0) return;
+    auto whisker = [&](QCPErrorBars::ErrorType type, double below, double above) {
+      if (below <= 0 && above <= 0) return;
       auto* bars = new QCPErrorBars(d.plot->xAxis, d.plot->yAxis);
       bars->setErrorType(type);
       bars->setDataPlottable(mark);
       bars->setPen(QPen(withAlpha(style.color, 0.6), 1));
       bars->setWhiskerWidth(6);
       bars->setSymbolGap(8);
-      bars->addData(half);
+      bars->addData(below, above);
     };
-    whisker(QCPErrorBars::etKeyError, p.x_half);
-    whisker(QCPErrorBars::etValueError, p.y_half);
+    whisker(QCPErrorBars::etKeyError, p.x_half, p.x_up);
+    whisker(QCPErrorBars::etValueError, p.y_half, p.y_up);
     auto* label = new QCPItemText(d.plot);
     label->position->setType(QCPItemPosition::ptAbsolute);
     label->setPositionAlignment(Qt::AlignLeft | Qt::AlignTop);
@@ -142,22 +142,32 @@ QString ScatterPlot::tipAt(QPoint at) const {
   for (const ScatterPoint& p : impl_->points) {
     const QPointF away = impl_->pixel(p) - QPointF(at);
     if (std::hypot(away.x(), away.y()) > 12) continue;
-    return QString("%1\n%2: %3 ± %4\n%5: %6 ± %7")
-        .arg(p.label, impl_->plot->xAxis->label())
-        .arg(p.x, 0, 'f', 2)
-        .arg(p.x_half, 0, 'f', 2)
-        .arg(impl_->plot->yAxis->label())
-        .arg(p.y, 0, 'f', 2)
-        .arg(p.y_half, 0, 'f', 2);
+    const auto range = [](double value, double below, double above) {
+      return QString("%1 [%2, %3]").arg(value, 0, 'f', 2).arg(value - below, 0, 'f', 2).arg(value + above, 0, 'f', 2);
+    };
+    return QString("%1\n%2: %3\n%4: %5%6")
+        .arg(p.label, impl_->plot->xAxis->label(), range(p.x, p.x_half, p.x_up),
+             impl_->plot->yAxis->label(), range(p.y, p.y_half, p.y_up),
+             p.spread.isEmpty() ? QString() : "\n" + p.spread);
   }
   return {};
 }
 
 QString ScatterPlot::csv() const {
-  QString text = "run,x,x_half_width_95,y,y_half_width_95\n";
+  const bool other = std::any_of(impl_->points.begin(), impl_->points.end(),
+                                 [](const ScatterPoint& p) { return !p.spread.isEmpty(); });
+  QString text = other ? "run,x,x_below,x_above,y,y_below,y_above,spread\n"
+                       : "run,x,x_half_width_95,y,y_half_width_95\n";
   for (const ScatterPoint& p : impl_->points) {
     text += "\"" + QString(p.label).replace("\"", "\"\"") + "\"";
-    for (double v : {p.x, p.x_half, p.y, p.y_half}) text += "," + QString::number(v, 'g', 17);
+    const auto add = [&text](std::initializer_list<double> values) {
+      for (double v : values) text += "," + QString::number(v, 'g', 17);
+    };
+    if (other)
+      add({p.x, p.x_half, p.x_up, p.y, p.y_half, p.y_up});
+    else
+      add({p.x, p.x_half, p.y, p.y_half});
+    if (other) text += "," + (p.spread.isEmpty() ? QString("95 % interval") : p.spread);
     text += "\n";
   }
   return text;

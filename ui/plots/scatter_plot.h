@@ -14,8 +14,10 @@ namespace ui {
 struct ScatterPoint {
   QString label;
   std::function<SeriesStyle(Scheme)> style;
-  double x = 0, x_half = 0;  ///< half widths of 95 % intervals; 0: none
+  double x = 0, x_half = 0;  ///< half widths of 95 % intervals, or of another `spread`; 0: none
   double y = 0, y_half = 0;
+  double x_up = x_half, y_up = y_half;  ///< their parts above, where they are not symmetric
+  QString spread{};                     ///< what the whiskers are; empty: 95 % intervals
 };
 
 class ScatterPlot : public StillPlot {
