@@ -124,7 +124,7 @@ void RunPanel::showTrash(bool on) {
     filter_->setSourceModel(shown());
     filter_->regroup();
     view_->setAccessibleName(on ? "Runs in the trash" : "Runs");
-    words_->setPlaceholderText(on ? "Filter the trash…" : "Filter runs…");
+    words_->setPlaceholderText(on ? "Filter trash…" : "Filter runs…");
     showWanted();
     readResults();
   }

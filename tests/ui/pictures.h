@@ -3,6 +3,9 @@
 
 #include <QDir>
 #include <QString>
+#include <QTest>
+
+#include "ui/main_window.h"
 
 namespace test {
 
@@ -15,6 +18,17 @@ inline QString pictures(const QString& below = {}) {
                          (scale.isEmpty() ? "" : "/scale-" + scale);
   QDir().mkpath(folder);
   return folder;
+}
+
+/// A dialog of the window, light and dark.
+inline bool pictured(ui::MainWindow& window, QWidget* dialog, const QString& name) {
+  bool done = true;
+  for (auto [scheme, tail] : {std::pair(ui::Scheme::dark, "-dark.png"), std::pair(ui::Scheme::light, "-light.png")}) {
+    window.setScheme(scheme);
+    QTest::qWait(20);  // what follows the look later
+    done = dialog->grab().save(pictures() + "/" + name + tail) && done;
+  }
+  return done;
 }
 
 }  // namespace test

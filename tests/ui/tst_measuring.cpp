@@ -367,9 +367,7 @@ class TestMeasuring : public QObject {
     QTRY_VERIFY(!grid->busy());
     QCOMPARE(evaluated.size(), std::size_t(4));
     QCOMPARE(grid->table()->rowCount(), 8);
-    const QString folder = QString(EQUIPOISE_BINARY_DIR) + "/screenshots";
-    QDir().mkpath(folder);
-    QVERIFY(grid->grab().save(folder + "/grid-light.png"));
+    QVERIFY(test::pictured(*window, grid, "grid"));
     hold = true;
     grid->components()->item(1)->setCheckState(Qt::Unchecked);
     grid->start();  // closed while it works

@@ -9,6 +9,8 @@
 #include <QListView>
 #include <QMessageBox>
 #include <QPushButton>
+#include <QScrollArea>
+#include <QScrollBar>
 #include <QUndoStack>
 
 #include "desk.h"
@@ -304,6 +306,18 @@ class TestRunList : public QObject {
     page->groupBy({.by = "setting", .spread = ui::Grouping::Spread::interval});
     QCOMPARE(page->curves()->curves().size(), 1);
     QVERIFY(page->curves()->csv().contains("half_width_95"));
+  }
+
+  void the_estimates_fit_in_a_small_window() {
+    Desk desk;
+    auto window = desk.open();
+    window->resize(1280, 800);
+    window->composePage()->choosePreset("ssd");
+    QTRY_VERIFY_WITH_TIMEOUT(window->composePage()->estimateText().contains("trainable parameters"), 20000);
+    QScrollArea* whole = nullptr;
+    for (auto* scroll : window->composePage()->findChildren<QScrollArea*>(QString(), Qt::FindDirectChildrenOnly)) whole = scroll;
+    QVERIFY(whole);
+    QTRY_COMPARE(whole->verticalScrollBar()->maximum(), 0);
   }
 };
 

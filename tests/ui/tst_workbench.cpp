@@ -12,6 +12,7 @@
 #include <QSignalSpy>
 
 #include "desk.h"
+#include "pictures.h"
 #include "ui/forms/experiment_chooser.h"
 #include "ui/forms/formula_dialog.h"
 #include "ui/forms/run_notes.h"
@@ -299,6 +300,7 @@ class TestWorkbench : public QObject {
     panel->deleteSelected();
     panel->showTrash(true);
     QCOMPARE(panel->view()->model()->rowCount(), 3);
+    QVERIFY(window->saveScreenshots(test::pictures(), "-trash", {ui::MainWindow::Compose}));
     QVERIFY(!panel->view()->model()->index(0, 0).data(ui::RunListModel::ChosenRole).isValid());
     QAbstractItemModelTester tester(panel->view()->model());
     panel->view()->setCurrentIndex(panel->view()->model()->index(1, 0));
@@ -340,6 +342,7 @@ class TestWorkbench : public QObject {
       QVERIFY2(dialog->problem().isEmpty(), qPrintable(dialog->problem()));
       dialog->unit()->setText("points");
       dialog->put()->click();
+      QVERIFY(test::pictured(*window, dialog, "formula"));
       dialog->close();
       const auto& drawn = window->runPage()->lossPlot()->points("hybrid - swa");
       const ui::RunData* data = window->bridge()->data(a);

@@ -31,6 +31,7 @@ QString text(const std::string& s) { return QString::fromStdString(s); }
 QListWidget* checkList(const QString& name) {
   auto* list = new QListWidget;
   list->setAccessibleName(name);
+  list->setSpacing(2);
   list->setToolTip("Space, or a click on the box, takes one in or out");
   return list;
 }
@@ -62,7 +63,8 @@ AblationGrid::AblationGrid(EngineBridge* bridge, engine::EvaluateSubject evaluat
   setWindowTitle("Ablation grid");
   line_ = new JobLine(job_);
   auto* layout = new QVBoxLayout(this);
-  layout->setSpacing(10);
+  layout->setContentsMargins(16, 16, 16, 16);
+  layout->setSpacing(12);
   layout->addWidget(buildChoice());
   layout->addWidget(line_);
   layout->addWidget(buildTable(), 1);
@@ -101,15 +103,21 @@ QWidget* AblationGrid::buildChoice() {
   limit_->setKeyboardTracking(false);
   start_ = new QPushButton("Evaluate");
   start_->setDefault(true);
+  start_->setProperty("role", "primary");
   plan_ = new QLabel;
   plan_->setProperty("role", "secondary");
   plan_->setWordWrap(true);
   useFont(plan_, TextRole::secondary);
   auto* form = new QFormLayout;
+  form->setHorizontalSpacing(12);
+  form->setVerticalSpacing(8);
   form->addRow("Tasks", tasks_);
   form->addRow("Examples a task", limit_);
   form->addRow(plan_);
-  form->addRow(start_);
+  auto* last = new QHBoxLayout;
+  last->addStretch();
+  last->addWidget(start_);
+  form->addRow(last);
   auto column = [](const QString& title, QWidget* list) {
     auto* c = new QVBoxLayout;
     c->setSpacing(4);

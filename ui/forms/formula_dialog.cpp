@@ -39,6 +39,7 @@ FormulaDialog::FormulaDialog(DerivedSeriesList* series, QStringList names, Previ
   list_->setAccessibleName("Series by formula");
   list_->setToolTip("Choose one to show or change it");
   list_->setMaximumHeight(6 * fontMetrics().height());
+  list_->setSpacing(2);
   formula_ = line("Formula", "hybrid - swa", "Metrics, numbers, + - * / and brackets; abs, exp, log, sqrt. A point stands at each step where every "
                                              "metric has a value.");
   metrics_ = new QComboBox;
@@ -57,6 +58,8 @@ FormulaDialog::FormulaDialog(DerivedSeriesList* series, QStringList names, Previ
   name_ = line("Name", "the formula itself", "How lists and legends call it");
   unit_ = line("Unit", "points, nats, …", "Written at the axis. Accuracies are in percent, their differences in points.");
   auto* form = new QFormLayout;
+  form->setHorizontalSpacing(12);
+  form->setVerticalSpacing(8);
   form->addRow("Formula", formula_);
   form->addRow({}, problem_);
   form->addRow({}, found_);
@@ -65,6 +68,7 @@ FormulaDialog::FormulaDialog(DerivedSeriesList* series, QStringList names, Previ
   form->addRow("Name", name_);
   put_ = new QPushButton("Add");
   put_->setDefault(true);
+  put_->setProperty("role", "primary");
   remove_ = new QPushButton("Remove");
   auto* close = new QPushButton("Close");
   auto* buttons = new QHBoxLayout;
@@ -73,6 +77,7 @@ FormulaDialog::FormulaDialog(DerivedSeriesList* series, QStringList names, Previ
   buttons->addWidget(put_);
   buttons->addWidget(close);
   auto* layout = new QVBoxLayout(this);
+  layout->setContentsMargins(16, 16, 16, 16);
   layout->setSpacing(12);
   layout->addWidget(list_);
   layout->addLayout(form);

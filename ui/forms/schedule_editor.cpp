@@ -82,6 +82,7 @@ ScheduleEditor::ScheduleEditor(RecipeDocument* document, QWidget* parent)
 
   place_ = secondary({}, this);
   place_->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
+  place_->setWordWrap(true);
   note_ = secondary({}, this);
   note_->setProperty("role", "problem");
   note_->hide();
@@ -92,7 +93,6 @@ ScheduleEditor::ScheduleEditor(RecipeDocument* document, QWidget* parent)
   left->addWidget(dropout_, 1);
   left->addWidget(window_, 1);
   left->addLayout(lists);
-  left->addWidget(place_);
   left->addWidget(note_);
 
   mask_title_ = new QLabel;
@@ -103,6 +103,7 @@ ScheduleEditor::ScheduleEditor(RecipeDocument* document, QWidget* parent)
   right->setSpacing(6);
   right->addWidget(mask_title_);
   right->addWidget(mask_, 1);
+  right->addWidget(place_);  // here is room: beneath the lists it would push the estimates off a small window
 
   body_ = new QWidget;
   auto* row = new QHBoxLayout(body_);

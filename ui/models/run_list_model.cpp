@@ -135,6 +135,8 @@ QVariant RunListModel::data(const QModelIndex& at, int role) const {
       return row.hybrid ? QString("%1 %").arg(row.hybrid->value * 100, 0, 'f', 1) : QString();
     case DetailRole: {
       QString text = stateText(row.info.state);
+      if (row.info.trashed_ms != 0)
+        return QDateTime::fromMSecsSinceEpoch(row.info.trashed_ms).toString("'deleted' d MMM HH:mm · ") + text;
       if (row.info.state == engine::RunState::running)
         text += QString(" %1 %").arg(int(row.progress * 100));
       if (row.delta_h_swa) {
@@ -143,8 +145,6 @@ QVariant RunListModel::data(const QModelIndex& at, int role) const {
         text += " · Δ " + QString(digits == "0.0" ? "" : d < 0 ? "−" : "+") + digits;
       }
       if (data(at, ArchivedRole).toBool()) text += " · archived";
-      if (row.info.trashed_ms != 0)
-        text += QDateTime::fromMSecsSinceEpoch(row.info.trashed_ms).toString(" · 'deleted' d MMM HH:mm");
       return text;
     }
     case GroupRole:

@@ -118,7 +118,7 @@ QString pointsText(const std::vector<CurvePoint>& points) {
   return QString("%1 %2, the last %3 at step %4.")
       .arg(points.size())
       .arg(points.size() == 1 ? "point" : "points")
-      .arg(points.back().y, 0, 'g', 6)
+      .arg(QString::number(points.back().y, 'g', 6).replace('-', QChar(0x2212)))
       .arg(points.back().x, 0, 'f', 0);
 }
 

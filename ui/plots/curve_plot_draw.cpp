@@ -72,7 +72,8 @@ void CurvePlot::Impl::makeItems(Curve& curve, const CurvePlot* owner) {
   curve.label->position->setType(QCPItemPosition::ptAbsolute);
   curve.label->setPositionAlignment(Qt::AlignLeft | Qt::AlignVCenter);
   curve.label->setClipToAxisRect(false);
-  curve.label->setText(curve.spec.label);
+  const QFontMetrics small(secondaryFont());
+  curve.label->setText(small.elidedText(curve.spec.label, Qt::ElideMiddle, small.horizontalAdvance("hybrid-overlap") + 4));
   curve.label->setFont(secondaryFont());
   curve.label->setPadding({});
   // Component colours are made for lines; as text each is pulled towards the text colour until it
@@ -95,7 +96,7 @@ void CurvePlot::Impl::margins(const CurvePlot*) {
   const QFontMetrics small(secondaryFont());
   plot->axisRect()->setMargins(QMargins(small.height() + small.horizontalAdvance("0.0000") + 14, 10,
                                         small.horizontalAdvance("hybrid-overlap") + 14,
-                                        2 * small.height() + 16));
+                                        (x_axis.clock ? 3 : 2) * small.height() + 16));
 }
 
 void CurvePlot::Impl::restyle(const CurvePlot* owner) {
