@@ -2,11 +2,28 @@
 /// use, 3 cancelled, each with one sentence on standard error.
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <iostream>
 
 #include "app/commands.h"
 #include "engine/error.h"
 #include "engine/run_store.h"
+
+namespace {
+
+/// The first word that is neither an option nor an option's value, where it names no command.
+std::string unknown_command(const CLI::App& cli, int argc, char** argv) {
+  const auto commands = cli.get_subcommands([](const CLI::App*) { return true; });
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    if (word == "--store" || word == "--json") ++i;
+    else if (!word.starts_with("-"))
+      return std::ranges::any_of(commands, [&](const CLI::App* c) { return c->get_name() == word; }) ? "" : word;
+  }
+  return {};
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   CLI::App cli{"Equipoise: convert Transformers to hybrid attention, and see whether the linear half is used"};
@@ -31,6 +48,10 @@ int main(int argc, char** argv) {
   try {
     cli.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
+    if (const std::string word = unknown_command(cli, argc, argv); e.get_exit_code() != 0 && !word.empty()) {
+      std::cerr << "equipoise: there is no command \"" << word << "\"; `equipoise --help` lists them\n";
+      return 2;
+    }
     return cli.exit(e) == 0 ? 0 : 2;
   } catch (const app::WrongUse& e) {
     std::cerr << "equipoise: " << e.what() << '\n';

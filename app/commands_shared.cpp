@@ -86,9 +86,16 @@ std::string verdict(const LastScores& scores) {
   auto measured = [&](const char* component) -> std::optional<engine::MeasuredDifference> {
     const auto* e = scores.find(component, "all");
     if (!e) return std::nullopt;
-    return engine::MeasuredDifference{e->value, e->stderr_, e->step > 0};
+    return engine::MeasuredDifference{e->value, e->stderr_, e->step > 0, e->n};
   };
-  const engine::Verdict v = engine::judge(measured("delta_h_swa"), measured("delta_la_na"), true);
+  double exposed = 0, scored = 0;
+  for (const auto& row : scores.rows)
+    if (row.component == "exposure") {
+      exposed += row.value * static_cast<double>(row.n);
+      scored += static_cast<double>(row.n);
+    }
+  const auto exposure = scored > 0 ? std::optional(exposed / scored) : std::nullopt;
+  const engine::Verdict v = engine::judge(measured("delta_h_swa"), measured("delta_la_na"), exposure, true);
   return v.headline + ". " + v.sentence;
 }
 

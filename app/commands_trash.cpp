@@ -42,6 +42,7 @@ void tell(const Common& common, const char* done, const std::vector<engine::RunI
   Json out = Json::object();
   out[done] = ids_of(runs);
   write_json(common, out);
+  for (const auto& run : runs) std::cerr << "  " << run.id << "  " << run.name << '\n';
   std::cerr << runs.size() << (runs.size() == 1 ? " run " : " runs ") << done << next << '\n';
 }
 

@@ -86,7 +86,7 @@ class Execution {
   void score_teacher() {
     const auto& components = recipe_.evaluation.components;
     if (std::find(components.begin(), components.end(), "teacher") == components.end()) return;
-    emit_(Progress{.phase = "evaluate"});
+    emit_(Progress{.phase = "evaluate", .total_steps = planned_steps()});
     auto scored = score_components({"teacher"});
     if (!scored) throw Cancelled{};
     fixed_ = std::move(scored->results);
@@ -133,6 +133,12 @@ class Execution {
       if (gate.note.empty()) points.values.emplace_back("gate/" + gate.name, gate.worst);
     }
     emit_(points);
+  }
+
+  std::int64_t planned_steps() const {
+    std::int64_t all = 0;
+    for (std::size_t i = 0; i < recipe_.stages.size(); ++i) all += planned_steps(i);
+    return all;
   }
 
   std::int64_t planned_steps(std::size_t stage) const {
@@ -189,7 +195,7 @@ class Execution {
 
   std::optional<std::map<std::string, double>> evaluate(const StageSpec* stage, std::int64_t step) {
     const double start = now_s();
-    emit_(Progress{.phase = "evaluate", .total_step = step});
+    emit_(Progress{.phase = "evaluate", .total_step = step, .total_steps = planned_steps()});
     std::map<std::string, double> metrics;
     Points points{step, {}};
     if (stage && !rows_.held_out().empty()) metrics["validation/loss"] = validation_loss(work_, recipe_, *stage, rows_.held_out(), [this] { return stop_.stop_requested(); });
@@ -238,7 +244,7 @@ class Execution {
   fs::path best_folder(std::int64_t step) const { return request_.folder / ("best-" + std::to_string(step)); }
 
   void save(const std::string& kind, const StageState& state, const AdamW& optimizer) {
-    emit_(Progress{.phase = "checkpoint", .total_step = state.global_step()});
+    emit_(Progress{.phase = "checkpoint", .total_step = state.global_step(), .total_steps = planned_steps()});
     const fs::path folder = kind == "best" ? best_folder(state.best_step)
                                            : request_.folder / ("step-" + std::to_string(state.global_step()) +
                                                                 (kind == "stage-end" ? "-end" : ""));

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/data/tasks.h"
+#include "engine/data/tiny_corpus.h"
+#include "engine/error.h"
 #include "engine/recipe_internal.h"
 
 namespace engine {
@@ -142,6 +145,24 @@ void check_stage(const Recipe& r, std::size_t index, std::vector<Problem>& probl
                         true});
 }
 
+void check_tasks(const std::vector<std::string>& tasks, std::vector<Problem>& problems) {
+  for (const auto& name : tasks) {
+    if (name == "perplexity" || name.find(".yaml") != name.npos || name.find(".yml") != name.npos) continue;
+    if (!name.starts_with("builtin:")) {
+      try {
+        expand_task_name(name);
+      } catch (const InputError& e) {
+        problems.push_back({"evaluation.tasks", e.what()});
+      }
+      continue;
+    }
+    std::vector<std::string> known{"builtin:all", "builtin:local", "builtin:far"};
+    for (const auto& task : tiny_tasks()) known.push_back("builtin:" + task.name);
+    if (std::ranges::find(known, name) == known.end())
+      problems.push_back({"evaluation.tasks", "unknown task \"" + name + "\"; the nearest is \"" + nearest(name, known) + "\""});
+  }
+}
+
 }  // namespace
 
 std::vector<Problem> check(const Recipe& recipe) {
@@ -152,6 +173,7 @@ std::vector<Problem> check(const Recipe& recipe) {
   if (recipe.stages.size() > 64) problems.push_back({"stages", "at most 64 stages"});
   for (std::size_t i = 0; i < recipe.stages.size(); ++i) check_stage(recipe, i, problems);
   if (recipe.evaluation.tasks.empty()) problems.push_back({"evaluation.tasks", "name at least one task, such as builtin:all"});
+  check_tasks(recipe.evaluation.tasks, problems);
   if (recipe.evaluation.components.empty())
     problems.push_back({"evaluation.components", "name at least one component, such as hybrid"});
   // A task file of one's own may have its records beside it.
@@ -160,6 +182,9 @@ std::vector<Problem> check(const Recipe& recipe) {
   };
   if (!std::ranges::all_of(recipe.evaluation.tasks, needs_no_data) && recipe.evaluation.data.empty())
     problems.push_back({"evaluation.data", "tasks other than builtin: need the folder of their files"});
+  if (!recipe.stages.empty() && recipe.attention.window >= recipe.data.sequence_length)
+    problems.push_back({"attention.window",
+                        "no row of " + std::to_string(recipe.data.sequence_length) + " tokens leaves this window: linear attention learns nothing", true});
   if (recipe.data.path == "builtin:corpus" && recipe.data.sequence_length > 256)
     problems.push_back({"data.sequence_length", "documents of the built-in corpus have 256 tokens; use at most 256"});
   if (recipe.data.path == "builtin:corpus" && (recipe.data.bos != "tokenizer" || !recipe.data.validation_path.empty()))

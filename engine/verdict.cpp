@@ -24,14 +24,28 @@ std::string points_text(double accuracy_difference, int decimals) {
   return (accuracy_difference < 0 ? "−" : "+") + std::string(text);
 }
 
-Verdict judge(const std::optional<MeasuredDifference>& h, const std::optional<MeasuredDifference>& l, bool finished) {
+Verdict judge(const std::optional<MeasuredDifference>& h, const std::optional<MeasuredDifference>& l,
+              const std::optional<double>& exposure, bool finished) {
   Verdict v;
   const double margin = k_verdict_margin_points / 100;
-  v.alarm = l && l->trained && l->value + k_normal_95 * l->stderr_ < margin;
+  const auto few = [](const MeasuredDifference& d) { return d.n > 0 && d.n < k_fewest_examples; };
+  v.alarm = l && !few(*l) && l->trained && l->value + k_normal_95 * l->stderr_ < margin;
   if (!h || !std::isfinite(h->value)) {
     v.headline = "Cannot tell yet";
     v.sentence = finished ? "The run has no evaluation with both hybrid and swa, so there is nothing to compare."
                           : "The first evaluation with hybrid and swa has not been made.";
+    return v;
+  }
+  if (exposure && *exposure == 0) {
+    v.alarm = false;
+    v.headline = "Cannot tell: not exposed";
+    v.sentence = "No scored token has a key outside the window, so hybrid and swa compute the same. Choose a smaller window, or tasks with "
+                 "longer prompts.";
+    return v;
+  }
+  if (few(*h)) {
+    v.headline = "Cannot tell: too few examples";
+    v.sentence = "There are " + std::to_string(h->n) + "; at least " + std::to_string(k_fewest_examples) + " are needed to say anything.";
     return v;
   }
   const double low = h->value - k_normal_95 * h->stderr_, high = h->value + k_normal_95 * h->stderr_;

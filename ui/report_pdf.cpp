@@ -26,8 +26,7 @@ void runPages(Sheet& sheet, const RunData& run, const Colors& c) {
   sheet.newPage();
   const engine::RunInfo& info = run.info;
   sheet.text(QString::fromStdString(info.name), 15, c.text, QFont::DemiBold);
-  const Verdict v =
-      judge(run.lastScore("delta_h_swa", "all"), run.lastScore("delta_la_na", "all"), true);
+  const Verdict v = judge(&run, "all", true);
   sheet.text(v.headline + ". " + v.sentence, 11, c.text);
   sheet.text(QString("run %1 · %2 · seed %3 · recipe %4 · %5 %6 · %7 · version %8 · host %9")
                  .arg(info.id)

@@ -8,7 +8,6 @@
 namespace engine {
 namespace {
 
-constexpr std::int64_t k_fewest = 20;       ///< exposed examples below which nothing is said
 constexpr double k_same_nats = 1e-4;        ///< log-likelihoods nearer than this are the same up to float32
 
 std::string fixed(double v, int digits) {
@@ -110,9 +109,9 @@ DiagnosisVerdict verdict_of(const std::vector<Case>& cases, const Outcomes& outc
   if (apart < k_same_nats) {
     v.use = "ignored", v.headline = "Linear attention is ignored", v.needed = 0;
     v.paragraph = "Hybrid and window alone give the same answers with the same probabilities" + of + ": the largest difference is " + fixed(apart, 6) + " nats.";
-  } else if (v.exposed < k_fewest) {
+  } else if (v.exposed < k_fewest_examples) {
     v.headline = "Cannot tell: too few examples";
-    v.needed = std::max(v.needed, k_fewest);
+    v.needed = std::max(v.needed, k_fewest_examples);
     v.paragraph = "Only " + counted(v.exposed) + " of " + std::to_string(v.examples) + (v.exposed == 1 ? " leaves " : " leave ") + window +
                   "; about " + std::to_string(v.needed) + " would be needed to tell.";
   } else if (d.low > 0) {

@@ -164,8 +164,27 @@ class TestUiModels : public QObject {
     QFETCH(double, value);
     QFETCH(double, error);
     QFETCH(int, use);
-    QCOMPARE(int(ui::judge(ui::ScorePoint{1, value, error, 100}, std::nullopt, false).use), use);
-    QCOMPARE(int(ui::judge(std::nullopt, std::nullopt, false).use), int(ui::Use::unknown));
+    ui::RunData run;
+    run.addEvaluation(1, "delta_h_swa", "all", "acc", value, error, 100);
+    QCOMPARE(int(ui::judge(&run, "all", false).use), use);
+    QCOMPARE(int(ui::judge(nullptr, "all", false).use), int(ui::Use::unknown));
+  }
+
+  void nothing_is_said_from_few_examples_or_without_exposure() {
+    ui::RunData few;
+    few.addEvaluation(1, "delta_h_swa", "all", "acc", 0.3, 0.01, 19);
+    QCOMPARE(ui::judge(&few, "all", true).headline, "Cannot tell: too few examples");
+    ui::RunData inside;
+    inside.addEvaluation(1, "delta_h_swa", "all", "acc", 0, 0, 500);
+    inside.addEvaluation(1, "delta_la_na", "all", "acc", 0, 0, 500);
+    inside.addEvaluation(1, "exposure", "a", "share", 0, 0, 80);
+    inside.addEvaluation(1, "exposure", "b", "share", 0, 0, 20);
+    QCOMPARE(ui::judge(&inside, "all", true).headline, "Cannot tell: not exposed");
+    QVERIFY(!ui::judge(&inside, "all", true).alarm);
+    inside.addEvaluation(2, "exposure", "b", "share", 0.5, 0, 20);
+    inside.addEvaluation(2, "delta_h_swa", "all", "acc", 0, 0.001, 500);
+    QCOMPARE(ui::exposure(inside, "all").value(), 0.1);
+    QCOMPARE(ui::judge(&inside, "all", true).headline, "Linear attention is ignored");
   }
 
   void document_undo_gives_the_same_bytes() {

@@ -77,9 +77,9 @@ void RunListModel::setResults(const RunData& data) {
       row.results[key.component] = points.back().value * 100;
   row.read = true;
   const auto total = std::max<std::int64_t>(data.info.total_steps, 1);
-  row.progress = data.progress ? double(data.progress->total_step) /
-                                     double(std::max<std::int64_t>(data.progress->total_steps, 1))
-                               : double(data.info.steps) / double(total);
+  row.progress = data.progress && data.progress->total_steps > 0
+                     ? double(data.progress->total_step) / double(data.progress->total_steps)
+                     : std::min(1.0, double(data.info.steps) / double(total));
   Q_EMIT dataChanged(at, at);
 }
 

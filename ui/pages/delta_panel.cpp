@@ -51,12 +51,12 @@ DeltaPanel::DeltaPanel(QWidget* parent) : QFrame(parent) {
 }
 
 void DeltaPanel::showExposure(const RunData* run, const std::string& task) {
-  const auto share = run ? run->lastScore("exposure", task) : std::nullopt;
+  const auto share = run ? exposure(*run, task) : std::nullopt;
   exposure_->setVisible(share.has_value());
   if (!share) return;
-  const bool little = share->value < 0.05;
+  const bool little = *share < 0.05;
   exposure_->setText(QString("%1 % of scored tokens have a key outside the window%2")
-                         .arg(share->value * 100, 0, 'f', share->value < 0.1 ? 1 : 0)
+                         .arg(*share * 100, 0, 'f', *share < 0.1 ? 1 : 0)
                          .arg(little ? ": too few for Δ to say much." : "."));
   const char* role = little ? "warning" : "secondary";
   if (exposure_->property("role").toString() == QLatin1String(role)) return;
@@ -113,8 +113,7 @@ void DeltaPanel::show(const RunData* run, const std::string& task) {
   showExposure(run, task);
   const bool finished = run && run->info.state != engine::RunState::running &&
                         run->info.state != engine::RunState::queued;
-  verdict_ = judge(run ? run->lastScore("delta_h_swa", task) : std::nullopt,
-                   run ? run->lastScore("delta_la_na", task) : std::nullopt, finished);
+  verdict_ = judge(run, task, finished);
   headline_->setText(verdict_.headline);
   sentence_->setText(verdict_.sentence);
   sentence_->setToolTip(

@@ -171,11 +171,10 @@ void RunPage::refreshProgress(const RunData& shown) {
     const engine::Progress& p = *shown.progress;
     bar_->setValue(
         int(1000 * double(p.total_step) / double(std::max<std::int64_t>(1, p.total_steps))));
-    const bool paused = bridge_->paused(run_);
-    phase_->setText(QString("%1, step %2 of %3")
-                        .arg(paused ? QString("Paused") : phaseText(p.phase))
-                        .arg(p.total_step)
-                        .arg(p.total_steps));
+    const QString phase = bridge_->paused(run_) ? QString("Paused") : phaseText(p.phase);
+    phase_->setText(p.total_steps > 0  // not known yet while the model is loaded
+                        ? QString("%1, step %2 of %3").arg(phase).arg(p.total_step).arg(p.total_steps)
+                        : phase);
     QStringList parts;
     if (p.tokens_per_s > 0) parts << QString("%L1 tokens/s").arg(std::llround(p.tokens_per_s));
     if (p.eta_stage_s > 0) parts << "stage " + durationText(p.eta_stage_s);

@@ -18,10 +18,13 @@ struct Verdict {
   bool alarm = false;  ///< linear attention alone does no better than no attention
 };
 
-/// `delta_h`: hybrid − swa; `delta_l`: linear − none; both as accuracy 0..1. `finished`: no more
-/// evaluations come.
-Verdict judge(const std::optional<ScorePoint>& delta_h, const std::optional<ScorePoint>& delta_l,
-              bool finished);
+/// Of the newest evaluation on a task; "all": on all together, by scored tokens. Nothing where it
+/// was not measured.
+std::optional<double> exposure(const RunData& run, const std::string& task);
+
+/// From hybrid − swa, linear − none and the exposure. No run: as before its first evaluation.
+/// `finished`: no more evaluations come.
+Verdict judge(const RunData* run, const std::string& task, bool finished);
 
 /// "+3.1" and "−0.4", in points.
 QString points(double accuracy_difference, int decimals = 1);
