@@ -137,7 +137,8 @@ def test_wrong_use_is_told_in_one_sentence():
     one_sentence(run("run", work / "none.yaml", "--store", store, code=2), "none.yaml")
     one_sentence(run("run", smoke, "--store", store, "--set", "model=/nowhere", "--set", "data.path=/nowhere",
                      "--set", "evaluation.tasks=perplexity", "--set", "evaluation.data=/nowhere", code=1), "/nowhere")
-    run("frobnicate", code=2)
+    one_sentence(run("frobnicate", code=2), 'no command "frobnicate"')
+    one_sentence(run("run", smoke, "--store", store, "--set", "evaluation.tasks=builtin:al", code=2), "builtin:al", "nearest", "builtin:all")
     damaged = work / "f.db"
     damaged.write_bytes(b"not a database" * 100)
     one_sentence(run("runs", "--store", damaged, code=1), "f.db")
