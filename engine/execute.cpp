@@ -34,6 +34,7 @@ class Execution {
         rows_(load_rows()), tasks_(load_tasks()) {}
 
   std::string run() {
+    for (std::size_t i = 0; i < recipe_.stages.size(); ++i) total_steps_ += planned_steps(i);
     score_teacher();
     start_ = copies(work_.conversion.tensors());
     StageState state = resume_state();
@@ -86,7 +87,7 @@ class Execution {
   void score_teacher() {
     const auto& components = recipe_.evaluation.components;
     if (std::find(components.begin(), components.end(), "teacher") == components.end()) return;
-    emit_(Progress{.phase = "evaluate", .total_steps = planned_steps()});
+    emit_(Progress{.phase = "evaluate", .total_steps = total_steps_});
     auto scored = score_components({"teacher"});
     if (!scored) throw Cancelled{};
     fixed_ = std::move(scored->results);
@@ -135,12 +136,6 @@ class Execution {
     emit_(points);
   }
 
-  std::int64_t planned_steps() const {
-    std::int64_t all = 0;
-    for (std::size_t i = 0; i < recipe_.stages.size(); ++i) all += planned_steps(i);
-    return all;
-  }
-
   std::int64_t planned_steps(std::size_t stage) const {
     return steps_per_epoch(recipe_, recipe_.stages[stage]) * recipe_.stages[stage].epochs;
   }
@@ -178,6 +173,7 @@ class Execution {
       if (i < index)
         first_row += static_cast<std::uint64_t>(planned_steps(i) * recipe_.stages[i].accumulation * recipe_.stages[i].batch_size);
     }
+    total_steps_ = state.first_step + steps + after;
     run_stage({recipe_, s, state.first_step, after, first_row, work_.device, rows_, optimizer,
                [&](const MicroBatch& b, double share) { return learn(work_, recipe_, s, b, share); },
                [&] { return evaluate(&s, state.global_step()); },
@@ -195,7 +191,7 @@ class Execution {
 
   std::optional<std::map<std::string, double>> evaluate(const StageSpec* stage, std::int64_t step) {
     const double start = now_s();
-    emit_(Progress{.phase = "evaluate", .total_step = step, .total_steps = planned_steps()});
+    emit_(Progress{.phase = "evaluate", .total_step = step, .total_steps = total_steps_});
     std::map<std::string, double> metrics;
     Points points{step, {}};
     if (stage && !rows_.held_out().empty()) metrics["validation/loss"] = validation_loss(work_, recipe_, *stage, rows_.held_out(), [this] { return stop_.stop_requested(); });
@@ -244,7 +240,7 @@ class Execution {
   fs::path best_folder(std::int64_t step) const { return request_.folder / ("best-" + std::to_string(step)); }
 
   void save(const std::string& kind, const StageState& state, const AdamW& optimizer) {
-    emit_(Progress{.phase = "checkpoint", .total_step = state.global_step(), .total_steps = planned_steps()});
+    emit_(Progress{.phase = "checkpoint", .total_step = state.global_step(), .total_steps = total_steps_});
     const fs::path folder = kind == "best" ? best_folder(state.best_step)
                                            : request_.folder / ("step-" + std::to_string(state.global_step()) +
                                                                 (kind == "stage-end" ? "-end" : ""));
@@ -292,6 +288,7 @@ class Execution {
   TextRows rows_;
   std::vector<EvalTask> tasks_;
   std::vector<ComponentResult> fixed_;
+  std::int64_t total_steps_ = 0;  ///< of the run, as training counts them: stages that ended early have what they took
   std::map<std::string, Tensor> optimizer_state_;
   std::map<std::string, Tensor> start_;  ///< the conversion's tensors before anything was trained
   std::vector<fs::path> kept_;

@@ -62,8 +62,8 @@ void CurvePlot::drawInFull() {
 }
 
 bool CurvePlot::exportTo(const QString& file) {
-  drawInFull();
   const bool table = file.endsWith(".csv", Qt::CaseInsensitive);
+  if (!table) drawInFull();
   return exportPlot(impl_->plot, file, objectName(), colorsOf(this).panel,
                     table ? csv() : QString());
 }
